@@ -1,0 +1,49 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help book test chapters bench serve clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PORT ?= 8000
+# Two test processes, one thread each: two torch kernels must not fight over the same cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -rs --durations=8 --durations-min=1
+
+help: ## list these commands
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version 2>&1)." \
+	     "Name another one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+book: $(INSTALLED) ## build the site from a clean _build, warnings as errors, and check its links
+	@rm -rf _build
+	@$(BIN)/jupyter-book build . -W -n --keep-going -q
+	@$(BIN)/python tools/linkcheck.py _build/html
+	@echo "The book: _build/html/index.html   (to read it with its search: make serve)"
+
+test: $(INSTALLED) ## style, unit tests, site tests, then every chapter executed and compared
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(PYTEST)
+	$(PYTEST) --nbval -o addopts= book
+
+chapters: $(INSTALLED) ## execute the chapters that changed and store their outputs
+	@$(BIN)/python tools/chapters.py run
+
+bench: $(INSTALLED) ## time the package on this machine
+	@$(BIN)/python tools/bench.py
+
+serve: $(INSTALLED) ## serve the built site on http://localhost:8000 (PORT=... for another)
+	@test -d _build/html || $(MAKE) book
+	@echo "http://localhost:$(PORT)   (Ctrl-C ends it)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+clean: ## remove what was built; .venv and .text stay
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,127 @@
+"""Checkers of the exercises of pytorch/residual_networks."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from resnet_tutorial.check.verdict import Case, Verdict, judge
+from resnet_tutorial.models import (
+    ARCHITECTURES,
+    BasicBlock,
+    Bottleneck,
+    PadShortcut,
+    option_b,
+)
+
+RESULTS = "result 1 is y, 2 the gradient of x, then those of the parameters, last y in eval mode"
+NAMED = ("resnet20", "resnet110", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+
+
+def _random(shape: tuple[int, ...], seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def depth(function: Callable) -> Verdict:
+    """`function(stage_sizes, layers_per_block)`: the depth that stands in the network's name."""
+    cases = []
+    for name in NAMED:
+        architecture = ARCHITECTURES[name]
+        layers = 3 if architecture.block is Bottleneck else 2
+        arguments = (tuple(architecture.stage_sizes), layers)
+        hint = "stem and classifier are one layer each, projections are none"
+        cases.append(Case(name, arguments, int(name.removeprefix("resnet")), hint))
+    return judge(function, cases)
+
+
+def option_a(function: Callable) -> Verdict:
+    """`function(x, out_channels, stride)`: the parameter-free shortcut of a tensor (n, c, h, w)."""
+
+    def answer(*arguments):
+        y = function(*arguments)
+        return y.detach() if isinstance(y, Tensor) else y
+
+    cases = []
+    for shape, channels, stride in [
+        ((2, 4, 6, 6), 4, 1),
+        ((2, 4, 6, 6), 8, 2),
+        ((1, 3, 5, 4), 5, 1),
+        ((3, 2, 5, 7), 7, 2),
+        ((1, 2, 9, 9), 3, 3),
+    ]:
+        x = _random(shape)
+        what = f"x of shape {shape} to {channels} channels at stride {stride}"
+        hint = "pixels are left out, not averaged, and channel i of x stays channel i"
+        expected = PadShortcut(shape[1], channels, stride)(x)
+        cases.append(Case(what, (x, channels, stride), expected, hint))
+    return judge(answer, cases)
+
+
+def bottleneck_parameters(function: Callable) -> Verdict:
+    """`function(in_channels, width, projection)`: weights and batch norms of a bottleneck.
+
+    `projection` is True where the shortcut is a 1x1 convolution with batch norm.
+    """
+    cases = []
+    for in_channels, width, projection in [
+        (256, 64, False),
+        (12, 3, False),
+        (64, 64, True),
+        (256, 128, True),
+    ]:
+        with torch.device("meta"):  # counted, never filled
+            block = Bottleneck(in_channels, width, 2 if projection else 1, option_b)
+        count = sum(p.numel() for p in block.parameters())
+        what = f"{in_channels} channels, width {width}, projection {projection}"
+        hint = "no biases; gamma and beta of every batch norm; the output has 4 width channels"
+        cases.append(Case(what, (in_channels, width, projection), count, hint))
+    return judge(function, cases)
+
+
+def basic_block(block: Callable[[int, int, int], nn.Module]) -> Verdict:
+    """`block(in_channels, width, stride)`: relu(h(x) + F(x)) as a module, with option B for h.
+
+    The parts are called conv1, bn1, conv2, bn2 and downsample, as in the package. With equal
+    weights, outputs in training and in evaluation mode and all gradients must be equal.
+    """
+
+    def answer(shape, state, x):
+        own = block(*shape).double()
+        if own(x) is None:
+            return None
+        if wrong := sorted(_shapes(own.state_dict()) ^ _shapes(state)):
+            raise ValueError(f"names and shapes of the parameters differ at {wrong[0]}")
+        own.load_state_dict(state)
+        return _results(own, x)
+
+    cases = []
+    with torch.random.fork_rng(devices=[]):  # the reader's random numbers stay as they were
+        for in_channels, width, stride in [(4, 4, 1), (3, 5, 1), (4, 8, 2), (4, 4, 2)]:
+            shape, x = (in_channels, width, stride), _random((3, in_channels, 6, 6), seed=width)
+            reference = _randomise(BasicBlock(*shape, option_b).double())
+            what = f"{in_channels} to {width} channels at stride {stride}"
+            arguments = (shape, reference.state_dict(), x)
+            cases.append(Case(what, arguments, _results(reference, x), RESULTS))
+        return judge(answer, cases)
+
+
+def _randomise(module: nn.Module) -> nn.Module:
+    """No parameter or running average at a special value; variances stay positive."""
+    for seed, (name, array) in enumerate(module.state_dict().items()):
+        if array.is_floating_point():
+            values = _random(array.shape, seed)
+            array.copy_(values.abs() + 0.5 if name.endswith("running_var") else values)
+    return module
+
+
+def _shapes(state: dict[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
+    return {(name, tuple(array.shape)) for name, array in state.items()}
+
+
+def _results(block: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+    """Output in training mode, gradients of x and of the parameters by name, output in eval."""
+    x = x.clone().requires_grad_()
+    parameters = [parameter for _, parameter in sorted(block.named_parameters())]
+    y = block.train()(x)
+    gradients = torch.autograd.grad(y, [x, *parameters], _random(y.shape, seed=1))
+    return tuple(array.detach() for array in (y, *gradients, block.eval()(x)))

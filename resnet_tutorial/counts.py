@@ -1,0 +1,138 @@
+"""What can be counted before training: parameters, multiply-adds, receptive fields.
+
+Chapter: pytorch/residual_networks.
+"""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One row of ``stage_table``; the output shape is without the batch axis."""
+
+    name: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    receptive_field: int
+
+
+class _Call(NamedTuple):
+    """That the submodule ``name`` gave an output of this shape; the batch axis is left out."""
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+
+    @property
+    def stage(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
+    def macs(self) -> int:
+        """One multiply-add for each weight that meets each output position; no bias, no norm."""
+        if isinstance(self.module, nn.Conv2d):
+            return self.module.weight.numel() * prod(self.shape[1:])
+        if isinstance(self.module, nn.Linear):
+            return self.module.weight.numel() * prod(self.shape[:-1])
+        return 0
+
+
+def count_parameters(model: nn.Module) -> int:
+    """The number of trainable and frozen parameters; batch norm's running averages are none."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def count_macs(model: nn.Module, image_shape: tuple[int, int, int] = (3, 32, 32)) -> int:
+    """Multiply-adds of the convolutions and linear layers for one image of shape (c, h, w).
+
+    The ResNet paper calls these FLOPs; others count a multiply-add as two FLOPs. Counted by hooks
+    while one black image passes in evaluation mode; the model is left as found.
+
+    Raises:
+        ValueError: by the model, for images that it cannot take.
+    """
+    return sum(call.macs for call in _trace(model, image_shape))
+
+
+def receptive_field(model: nn.Module) -> int:
+    """The side, in pixels, of the square that one position of the last feature maps depends on.
+
+    r = 1 + sum over layers of (k - 1) times the product of the strides before, on the path
+    through all the branches: a shortcut only sees part of what its branch sees. Borders and
+    global pooling are left aside. The modules must be registered in the order of their calls.
+
+    >>> from resnet_tutorial.models import build
+    >>> receptive_field(build("resnet20"))
+    81
+    """
+    return _reach(model.named_modules())[0]
+
+
+def stage_table(
+    model: nn.Module, image_shape: tuple[int, int, int] = (3, 32, 32)
+) -> list[StageRow]:
+    """A ``ResNet`` as rows: stem, layer1, layer2, ..., head, the receptive field cumulative.
+
+    The head averages all positions, so its receptive field is that of their union. Parameters and
+    multiply-adds sum to ``count_parameters`` and ``count_macs``.
+
+    Raises:
+        ValueError: by the model, for images that it cannot take.
+    """
+    calls = _trace(model, image_shape)
+    layers = [name for name, _ in model.named_children() if name.startswith("layer")]
+    top = list(dict.fromkeys(call.stage for call in calls if call.name))
+    first, last = top.index(layers[0]), top.index(layers[-1])
+    groups = {"stem": top[:first], **{name: [name] for name in layers}, "head": top[last + 1 :]}
+    rows, seen = [], []
+    for stage, members in groups.items():
+        mine = [call for call in calls if call.stage in members]
+        side = max(seen[-1].shape[1:]) if stage == "head" else 1
+        seen += mine
+        field, jump = _reach((call.name, call.module) for call in seen)
+        parameters = sum(count_parameters(getattr(model, name)) for name in members)
+        macs = sum(call.macs for call in mine)
+        rows.append(StageRow(stage, mine[-1].shape, parameters, macs, field + (side - 1) * jump))
+    return rows
+
+
+def _reach(modules: Iterable[tuple[str, nn.Module]]) -> tuple[int, int]:
+    """Receptive field and total stride of the convolutions and poolings off the shortcuts."""
+    field, jump = 1, 1
+    for name, module in modules:
+        if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and "downsample" not in name:
+            kernel, stride, dilation = (
+                value if isinstance(value, int) else value[0]
+                for value in (module.kernel_size, module.stride, getattr(module, "dilation", 1))
+            )
+            field += (kernel - 1) * dilation * jump
+            jump *= stride
+    return field, jump
+
+
+def _trace(model: nn.Module, image_shape: tuple[int, int, int]) -> list[_Call]:
+    """Every call of a submodule in one evaluation pass of one image, in order of completion."""
+    calls: list[_Call] = []
+    modes = [(module, module.training) for module in model.modules()]
+    weight = next(model.parameters(), torch.empty(0))
+    image = torch.zeros(1, *image_shape, dtype=weight.dtype, device=weight.device)
+    with ExitStack() as stack, torch.no_grad():
+        for name, module in model.named_modules():
+            stack.enter_context(module.register_forward_hook(partial(_record, calls, name)))
+        stack.callback(lambda: [setattr(module, "training", mode) for module, mode in modes])
+        model.eval()
+        model(image)
+    return calls
+
+
+def _record(calls: list, name: str, module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+    calls.append(_Call(name, module, tuple(output.shape[1:])))

@@ -1,0 +1,210 @@
+"""The book's figures: arrays or Records in, matplotlib Axes out.
+
+One style for every chapter: plain nets orange, residual nets blue, theory a dashed dark line;
+single seeds are points or thin lines, their mean is a thick one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle, groupby
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from matplotlib.axes import Axes
+
+from resnet_tutorial.records import Record
+
+PLAIN, RESIDUAL, THEORY = "#D55E00", "#0072B2", "#333333"
+FIXED = {"plain": PLAIN, "res": RESIDUAL, "preact": RESIDUAL, "theory": THEORY}
+OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")  # Okabe and Ito's colours
+STYLE = {
+    "figure.dpi": 110,
+    "figure.figsize": (6.4, 3.6),
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "legend.frameon": False,
+}
+
+
+def colors(labels: Iterable[str]) -> dict[str, str]:
+    """The colour of each label: fixed for nets and theory by the first letters, else in turn."""
+    known = {label: c for label in labels for start, c in FIXED.items() if label.startswith(start)}
+    rest = [label for label in labels if label not in known]
+    return known | dict(zip(rest, cycle(OTHERS), strict=False))
+
+
+def _axes(panels: int = 1) -> list[Axes]:
+    with plt.rc_context(STYLE):
+        width, height = STYLE["figure.figsize"]
+        _, axes = plt.subplots(1, panels, figsize=(width if panels == 1 else 8.6, height))
+        return list(np.atleast_1d(axes))
+
+
+def depth(model: str) -> int:
+    """The number in a network's name: 56 for plain56."""
+    return int("".join(filter(str.isdigit, model)))
+
+
+def family(model: str) -> str:
+    """The letters of a network's name: plain for plain56."""
+    return model.rstrip("0123456789")
+
+
+def errors_by_depth(records: Sequence[Record]) -> list[Axes]:
+    """Training and test error (%) after the last epoch against depth, a point for each seed."""
+    axes = _axes(2)
+    kinds = sorted({family(record.model) for record in records})
+    palette = colors(kinds)
+    for ax, part in zip(axes, ("train_error", "test_error"), strict=True):
+        for kind in kinds:
+            runs = sorted((depth(r.model), 100 * getattr(r, part)) for r in records
+                          if family(r.model) == kind)  # fmt: skip
+            means = {
+                d: np.mean([e for _, e in g]) for d, g in groupby(runs, key=lambda run: run[0])
+            }
+            ax.plot(*zip(*runs, strict=True), "o", color=palette[kind], alpha=0.45)
+            label = {"plain": "plain", "resnet": "residual"}.get(kind, kind)
+            ax.plot(list(means), list(means.values()), color=palette[kind], lw=2, label=label)
+            ax.set_xticks(list(means))
+        ax.set(xlabel="depth (layers)", ylabel=f"{part.removesuffix('_error')} error (%)")
+        ax.set_ylim(bottom=-1)
+    axes[0].legend()
+    return axes
+
+
+def curves(records: Sequence[Record], part: str = "train_error") -> Axes:
+    """One line a run: `part` of its curve after each epoch; errors in %."""
+    [ax] = _axes()
+    models = sorted({record.model for record in records}, key=lambda m: (family(m), depth(m)))
+    depths, palette = sorted({depth(model) for model in models}), colors(models)
+    for record in records:
+        first = record is next(r for r in records if r.model == record.model)
+        values = [getattr(epoch, part) for epoch in record.curve]
+        ax.plot(
+            np.arange(1, len(values) + 1),
+            100 * np.array(values) if part.endswith("error") else values,
+            color=palette[record.model],
+            lw=1 + 1.2 * depths.index(depth(record.model)) / max(1, len(depths) - 1),
+            ls=(":", "--", "-")[depths.index(depth(record.model)) - len(depths)],
+            label=record.model if first else None,
+        )
+    unit = "error (%)" if part.endswith("error") else "loss (nats)"
+    ax.set(xlabel="epoch", ylabel=f"{part.split('_')[0]} {unit}")
+    ax.set_ylim(bottom=0)
+    ax.legend()
+    return ax
+
+
+def lines(
+    series: Mapping[str, tuple],
+    x: str,
+    y: str,
+    log: str = "",
+) -> Axes:
+    """Curves `label -> (xs, ys)`; a label that begins with "theory" is dashed.
+
+    `xs` and `ys` are any two sequences of numbers of one length. `x` and `y` name the axes with
+    their units; `log` holds the letters of the logarithmic ones.
+    """
+    [ax] = _axes()
+    palette = colors(series)
+    for label, (xs, ys) in series.items():
+        theory = label.startswith("theory")
+        style = {"ls": "--", "zorder": 3} if theory else {"marker": ".", "ms": 5}
+        ax.plot(xs, ys, color=palette[label], label=label, **style)
+    if "x" in log:
+        ax.set_xscale("log")
+    if "y" in log:
+        ax.set_yscale("log")
+    ax.set(xlabel=x, ylabel=y)
+    if len(series) > 1:
+        ax.legend()
+    return ax
+
+
+def law(
+    x: Sequence | np.ndarray,
+    theory: Sequence | np.ndarray,
+    measured: Sequence | np.ndarray,
+    standard_error: Sequence | np.ndarray,
+    xlabel: str,
+    ylabel: str,
+    log: str = "",
+    label: str = "measured",
+) -> Axes:
+    """A predicted curve, dashed, and measured points with bars of two standard errors each way.
+
+    All four sequences have one length. `log` holds the letters of the logarithmic axes; there a
+    bar that reaches below zero is cut at the frame. A `label` that begins with plain or res gives
+    the points the colour of those nets.
+    """
+    [ax] = _axes()
+    ax.plot(x, theory, ls="--", color=THEORY, label="theory", zorder=3)
+    bars = 2 * np.asarray(standard_error)
+    ax.errorbar(x, measured, bars, fmt="o", ms=4, capsize=2, color=colors([label])[label],
+                label=f"{label} (bars: 2 standard errors)")  # fmt: skip
+    if "x" in log:
+        ax.set_xscale("log")
+    if "y" in log:
+        ax.set_yscale("log", nonpositive="clip")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend()
+    return ax
+
+
+def layer_profiles(
+    profiles: Mapping[str, Float[np.ndarray, "seeds layers"]], y: str, log: bool = True
+) -> Axes:
+    """One quantity through the depth of several networks, the first layer at 0, the last at 1.
+
+    Thin lines are seeds, the thick one is their geometric mean (arithmetic when not `log`).
+    """
+    [ax] = _axes()
+    palette = colors(profiles)
+    deepest = max(values.shape[1] for values in profiles.values())
+    for label, values in profiles.items():
+        position = np.linspace(0, 1, values.shape[1])
+        mean = np.exp(np.log(values).mean(0)) if log else values.mean(0)
+        style = "-" if values.shape[1] == deepest else "--"
+        ax.plot(position, values.T, color=palette[label], lw=0.6, alpha=0.4, ls=style)
+        ax.plot(position, mean, color=palette[label], lw=2.2, ls=style, label=label)
+    ax.set(xlabel="position of the layer (0: input, 1: output)", ylabel=y)
+    if log:
+        ax.set_yscale("log")
+    ax.legend()
+    return ax
+
+
+def confusion(counts: Int[np.ndarray, "k k"], classes: Sequence[str]) -> Axes:
+    """A confusion matrix: rows are true classes, columns predicted, the diagonal left white."""
+    [ax] = _axes()
+    off_diagonal = np.where(np.eye(len(classes), dtype=bool), 0, counts)
+    ax.imshow(off_diagonal, cmap="Blues", vmin=0)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            dark = row != column and count > 0.6 * off_diagonal.max()
+            ax.text(column, row, count, ha="center", va="center", fontsize=8,
+                    color="white" if dark else "black")  # fmt: skip
+    ticks = range(len(classes))
+    ax.set(xticks=ticks, yticks=ticks, xlabel="predicted", ylabel="true")
+    ax.set_xticklabels(classes)
+    ax.set_yticklabels(classes)
+    ax.grid(False)
+    return ax
+
+
+def image_row(
+    images: UInt8[np.ndarray, "n c h w"] | Float[np.ndarray, "n c h w"], titles: Sequence[str]
+) -> list[Axes]:
+    """Images side by side, each under its title; one channel is drawn in grey."""
+    axes = _axes(len(images))
+    axes[0].figure.set_size_inches(1.15 * len(images), 1.6)
+    for ax, image, title in zip(axes, images, titles, strict=True):
+        ax.imshow(image.transpose(1, 2, 0), cmap="gray")
+        ax.set_title(title, fontsize=9)
+        ax.axis("off")
+    return axes

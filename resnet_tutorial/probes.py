@@ -1,0 +1,122 @@
+"""What the book measures inside a network.
+
+Every probe works on a copy of the model, so that the model, its running averages and its mode stay
+as they were, and returns arrays in the order in which the layers run.
+Chapters: problem/degradation, pytorch/residual_networks.
+"""
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor, nn
+
+CONVOLUTIONS = (nn.Conv2d,)
+
+
+def layer_names(model: nn.Module, kinds: tuple[type, ...] = CONVOLUTIONS) -> list[str]:
+    """Names of the layers of the given kinds: the 3x3 and 7x7 path and the projections alike."""
+    return [name for name, module in model.named_modules() if isinstance(module, kinds)]
+
+
+def main_path(model: nn.Module) -> list[str]:
+    """Names of the convolutions outside the shortcuts, from the input to the output."""
+    return [name for name in layer_names(model) if "downsample" not in name]
+
+
+def _gradients(model, images, labels) -> nn.Module:
+    """A copy of the model in training mode with the gradients of the mean cross-entropy."""
+    model = copy.deepcopy(model).train()
+    model.zero_grad()
+    F.cross_entropy(model(images), labels).backward()
+    return model
+
+
+def weight_gradient_norms(
+    model: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
+) -> Float64[np.ndarray, " layers"]:
+    """Euclidean norm of dL/dW for each convolution of the main path, first layer first."""
+    model = _gradients(model, images, labels)
+    weights = [model.get_submodule(name).weight for name in main_path(model)]
+    return np.array([weight.grad.norm().item() for weight in weights])
+
+
+def total_gradient_norm(
+    model: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
+) -> float:
+    """Euclidean norm of the whole gradient: what gradient clipping compares with its bound."""
+    model = _gradients(model, images, labels)
+    return torch.stack([p.grad.norm() for p in model.parameters()]).norm().item()
+
+
+def outputs(
+    model: nn.Module,
+    images: Float[Tensor, "n c h w"],
+    layers: list[str],
+    measure: Callable[[Tensor], Tensor],
+) -> Float64[np.ndarray, " layers"]:
+    """`measure(output)`, a number, for each of the named layers, in training mode."""
+    model = copy.deepcopy(model).train()
+    found: dict[str, float] = {}
+
+    def remember(name):
+        return lambda module, inputs, output: found.__setitem__(name, measure(output).item())
+
+    for name in layers:
+        model.get_submodule(name).register_forward_hook(remember(name))
+    with torch.no_grad():
+        model(images)
+    return np.array([found[name] for name in layers], dtype=np.float64)
+
+
+def output_gradient_norms(
+    model: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
+) -> Float64[np.ndarray, " layers"]:
+    """Euclidean norm of dL/dy for the output y of each convolution of the main path."""
+    model = copy.deepcopy(model).train()
+    kept: dict[str, Tensor] = {}
+
+    def keep(name):
+        def hook(module, inputs, output):
+            output.retain_grad()
+            kept[name] = output
+
+        return hook
+
+    layers = main_path(model)
+    for name in layers:
+        model.get_submodule(name).register_forward_hook(keep(name))
+    F.cross_entropy(model(images), labels).backward()
+    return np.array([kept[name].grad.norm().item() for name in layers])
+
+
+def blocks(model: nn.Module) -> list[str]:
+    """Names of the residual blocks: the modules that own a shortcut."""
+    return [name for name, module in model.named_modules() if hasattr(module, "downsample")]
+
+
+def branch_ratios(
+    model: nn.Module, images: Float[Tensor, "n c h w"]
+) -> Float64[np.ndarray, " blocks"]:
+    """|F(x)| / |shortcut(x)| for each residual block, in evaluation mode.
+
+    Zero for a block that is the identity, about one for a block whose branch matters as much as
+    its shortcut. The branch's output is that of the block's last batch norm.
+    """
+    model = copy.deepcopy(model).eval()
+    norms: dict[str, dict[str, float]] = {name: {} for name in blocks(model)}
+
+    def remember(block, part):
+        return lambda module, inputs, output: norms[block].__setitem__(part, output.norm().item())
+
+    for name in norms:
+        block = model.get_submodule(name)
+        last = [m for m in block.children() if isinstance(m, nn.BatchNorm2d)][-1]
+        last.register_forward_hook(remember(name, "branch"))
+        block.downsample.register_forward_hook(remember(name, "shortcut"))
+    with torch.no_grad():
+        model(images)
+    return np.array([parts["branch"] / parts["shortcut"] for parts in norms.values()])

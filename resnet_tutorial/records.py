@@ -1,0 +1,112 @@
+"""A training run as data: what was run, on what, with which result.
+
+A Record is the only way a number of a run enters the book. It keeps the last epoch's errors, never
+the best epoch on the test set. Chapter: problem/degradation.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+FORMAT = 1
+SOURCES = ("blocks.py", "data.py", "models.py", "train.py")  # what a run's result can depend on
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Errors are fractions in [0, 1], measured in evaluation mode after the epoch.
+
+    `train_loss` is the mean cross-entropy in nats of the batches seen during the epoch; `seconds`
+    is the wall time since the run began.
+    """
+
+    train_loss: float
+    train_error: float
+    test_error: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run: model, recipe, seed, data, environment, a curve, and how it ended.
+
+    `status` is "finished", or says at which step the loss stopped being finite; such runs are
+    kept. `experiment` is the name under which the run is listed, empty for a run outside any.
+    """
+
+    model: str
+    recipe: dict
+    seed: int
+    data: str
+    data_fingerprint: str
+    parameters: int
+    curve: tuple[Epoch, ...]
+    status: str = "finished"
+    experiment: str = ""
+    environment: dict = field(default_factory=dict)
+
+    @property
+    def train_error(self) -> float:
+        """Training error after the last epoch, a fraction."""
+        return self.curve[-1].train_error
+
+    @property
+    def test_error(self) -> float:
+        """Test error after the last epoch, a fraction."""
+        return self.curve[-1].test_error
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes JSON, whole or not at all: a reader never sees half a file."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike) -> Record:
+    """Reads one Record. ValueError in one line when the file is not one."""
+    try:
+        content = json.loads(Path(path).read_text())
+        found = content.pop("format")
+        if found != FORMAT:
+            raise ValueError(f"format {found}, this version reads {FORMAT}")
+        curve = tuple(Epoch(**epoch) for epoch in content.pop("curve"))
+        return Record(curve=curve, **content)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is not a readable record ({error}); delete it and run the experiment again"
+        ) from None
+
+
+def environment() -> dict:
+    """What else a result depends on: versions, device, threads, and a hash of the source."""
+    import torch
+
+    from resnet_tutorial import __version__
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    return {
+        "package": __version__,
+        "source": source_hash(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def source_hash() -> str:
+    """First 16 hex digits of the sha256 over the files that decide a run: SOURCES."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,320 @@
+"""Every chapter is what the book promises: executed, compared, checked, readable anywhere.
+
+A rule takes a notebook and yields what is wrong with it. `test_rule_rejects` proves each rule on a
+small notebook that breaks it.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import chapters
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+BOOK = Path(__file__).resolve().parents[1] / "book"
+NOTEBOOKS = sorted(p for p in BOOK.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+OPENING = ("You will do", "You will learn", "You need")
+SECTIONS = ("What this does not show", "Exercises", "Summary", "Further reading")
+IGNORED = "nbval-ignore-output"
+LEAST_COMPARED = 0.70  # share of the book's text outputs that nbval compares strictly
+SALES = re.compile(
+    r"\b(powerful|revolution\w*|crucial\w*|delv(e|es|ing)|game.chang\w+|seamless\w*|leverag\w+"
+    r"|unlock\w*|paradigm\w*|let'?s dive|important to note"
+    r"|in this chapter,? we( will|'ll)? explore)\b",
+    re.IGNORECASE,
+)
+MYST = re.compile(r"^\s*(:::|```\{|\([\w-]+\)=)|(?<!`)\{[a-z:]+\}`", re.MULTILINE)
+MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(home|root|work|tmp|Users|opt|usr|content)/|[A-Z]:\\\\")
+
+
+def code_cells(notebook):
+    return [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+
+
+def markdown(notebook):
+    return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def has_assert(cell):
+    return any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))
+
+
+def text_of(output):
+    """What nbval compares of an output; the name of a figure object does not count."""
+    if output.output_type == "stream":
+        return output.text
+    text = "".join(output.get("data", {}).get("text/plain", ""))
+    return "" if text.startswith("<Figure") else text
+
+
+def images(cell):
+    return [o for o in cell.outputs if any(k.startswith("image/") for k in o.get("data", {}))]
+
+
+def text_output_cells(notebook):
+    return [c for c in code_cells(notebook) if any(text_of(o).strip() for o in c.outputs)]
+
+
+def outputs_are_stored(notebook):
+    if not any(cell.outputs for cell in code_cells(notebook)):
+        yield "no stored outputs"
+
+
+def no_error_outputs(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if output.output_type == "error":
+                yield f"{cell.id} stores the error {output.ename}"
+
+
+def executed_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"execution counts {counts}: restart and run all"
+
+
+def every_cell_is_compared_or_tagged(notebook):
+    for cell in code_cells(notebook):
+        if {"nbval-skip", "raises-exception"} & set(tags(cell)) or "NBVAL_" in cell.source:
+            yield f"{cell.id} escapes nbval; only the tag {IGNORED} is allowed"
+
+
+def outputs_repeat(notebook):
+    for cell in code_cells(notebook):
+        if cell.source.rstrip().endswith(";"):
+            yield f"{cell.id} ends with ';', which nbval does not obey: write 'ax = ...' instead"
+        if any(re.search(r" at 0x[0-9a-f]+", text_of(output)) for output in cell.outputs):
+            yield f"{cell.id} prints a memory address, which differs every time"
+
+
+def renders_everywhere(notebook):
+    for match in MYST.finditer(markdown(notebook)):
+        yield f"MyST markup that shows raw in Jupyter and Colab: {match.group().strip()!r}"
+
+
+def equations_are_checked(notebook):
+    claimed = set(re.findall(r"\\tag\*?\{([^}]*)\}", markdown(notebook)))
+    checked = set()
+    for cell in code_cells(notebook):
+        names = re.findall(r"^\s*# checks (.*)", cell.source, re.MULTILINE)
+        names = {name for line in names for name in re.findall(r"\(([^)]+)\)", line)}
+        if names and not has_assert(cell):
+            yield f"{cell.id} says it checks {sorted(names)} and asserts nothing"
+        checked |= names
+    for name in sorted(claimed - checked):
+        yield rf"no code cell has a comment '# checks ({name})' for \tag{{{name}}}"
+    for name in sorted(checked - claimed):
+        yield rf"'# checks ({name})', but no equation has \tag{{{name}}}"
+
+
+def ignored_outputs_are_asserted(notebook):
+    cells = code_cells(notebook)
+    for i, cell in enumerate(cells):
+        if IGNORED in tags(cell) and not any(map(has_assert, cells[i + 1 : i + 3])):
+            yield f"no assert in the two code cells after {cell.id}, whose output is ignored"
+
+
+def installs_itself_in_colab(notebook):
+    if code_cells(notebook)[0].source != chapters.install_source():
+        yield "first code cell is not the generated one: python tools/chapters.py run"
+
+
+def has_the_sections(notebook):
+    text = markdown(notebook)
+    title = notebook.cells[0].source if notebook.cells[0].cell_type == "markdown" else ""
+    if not title.startswith("# "):
+        yield "first cell is not the title"
+    for phrase in OPENING:
+        if phrase.lower() not in text.split("\n## ")[0].lower():
+            yield f"the opening lacks {phrase!r}"
+    headings = re.findall(r"^##+ (.*)", text, re.MULTILINE)
+    found = [s for h in headings for s in SECTIONS if s.lower() in h.lower()]
+    if found != list(SECTIONS):
+        yield f"closing sections are {found}, not {list(SECTIONS)}"
+
+
+def figures_have_alt_text(notebook):
+    for cell in code_cells(notebook):
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if len(images(cell)) > 1:
+            yield f"{cell.id} has several figures; one alt text can describe only one"
+        if images(cell) and len(alt.split()) < 5:
+            yield f"the figure of {cell.id} needs an alt text that says what it shows, not {alt!r}"
+
+
+def plots_through_the_package(notebook):
+    for cell in code_cells(notebook):
+        if re.search(r"\bpyplot\b|\bpylab\b|\bplt\.", cell.source):
+            yield f"{cell.id} draws with pyplot; use resnet_tutorial.figures"
+
+
+def prose_is_plain(notebook):
+    for match in SALES.finditer(markdown(notebook)):
+        yield f"sales word: {match.group()!r}"
+
+
+def names_no_machine(notebook):
+    for cell in notebook.cells:
+        texts = [cell.source] + [text_of(o) for o in cell.get("outputs", [])]
+        if any(MACHINE_PATH.search(text) for text in texts):
+            yield f"{cell.id} contains an absolute path"
+
+
+RULES = (
+    outputs_are_stored,
+    no_error_outputs,
+    executed_in_order,
+    every_cell_is_compared_or_tagged,
+    outputs_repeat,
+    renders_everywhere,
+    equations_are_checked,
+    ignored_outputs_are_asserted,
+    installs_itself_in_colab,
+    has_the_sections,
+    figures_have_alt_text,
+    plots_through_the_package,
+    prose_is_plain,
+    names_no_machine,
+)
+
+
+def broken(notebook):
+    """Names of the rules that the notebook breaks."""
+    return [rule.__name__ for rule in RULES if list(rule(notebook))]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: str(p.relative_to(BOOK)))
+def test_chapter(path):
+    notebook = nbformat.read(path, 4)
+    nbformat.validate(notebook)
+    problems = [f"{rule.__name__}: {problem}" for rule in RULES for problem in rule(notebook)]
+    assert not problems, "\n".join(problems)
+
+
+def compared_share(notebooks):
+    """Share of the cells with text output whose output nbval compares."""
+    cells = [cell for notebook in notebooks for cell in text_output_cells(notebook)]
+    return sum(IGNORED not in tags(cell) for cell in cells) / len(cells)
+
+
+def test_most_text_outputs_are_compared():
+    assert compared_share(nbformat.read(path, 4) for path in NOTEBOOKS) >= LEAST_COMPARED
+
+
+# The rules themselves.
+
+
+def code(source, *outputs, **metadata):
+    return new_code_cell(source, outputs=list(outputs), metadata=metadata)
+
+
+def stream(text):
+    return new_output("stream", name="stdout", text=text)
+
+
+def number(notebook):
+    for count, cell in enumerate(code_cells(notebook), 1):
+        cell.execution_count = count
+    return notebook
+
+
+def good_notebook():
+    """The smallest notebook that breaks no rule."""
+    png = new_output("display_data", {"image/png": "", "text/plain": "<Figure size 1x1>"})
+    alt = {"image": {"alt": "error rises with the depth"}}
+    cells = [
+        new_markdown_cell("# Title\n\n*You will do* a\n*You will learn* b\n*You need* c"),
+        code(chapters.install_source()),
+        new_markdown_cell(r"$$ a = b \tag{one} $$"),
+        code("# checks (one)\nassert True\nprint(1)", stream("1\n")),
+        code("ax = draw()", png, mystnb=alt),
+        code("print(time)", stream("0.1 s"), tags=[IGNORED]),
+        code("assert 0 < 1"),
+        new_markdown_cell("\n\n".join(f"## {section}" for section in SECTIONS)),
+    ]
+    return number(new_notebook(cells=cells))
+
+
+def with_code(source, *outputs, **metadata):
+    notebook = good_notebook()
+    notebook.cells.insert(-1, code(source, *outputs, **metadata))
+    return number(notebook)
+
+
+def with_text(source):
+    notebook = good_notebook()
+    notebook.cells.insert(2, new_markdown_cell(source))
+    return notebook
+
+
+def changed(index, **attributes):
+    notebook = good_notebook()
+    notebook.cells[index].update(attributes)
+    return notebook
+
+
+def without_outputs():
+    notebook = good_notebook()
+    for cell in code_cells(notebook):
+        cell.outputs = []
+    return notebook
+
+
+ERROR = new_output("error", ename="ValueError", evalue="", traceback=[])
+PNG = new_output("display_data", {"image/png": ""})
+CASES = [
+    (outputs_are_stored, without_outputs()),
+    (no_error_outputs, with_code("f()", ERROR)),
+    (executed_in_order, changed(3, execution_count=7)),
+    (executed_in_order, changed(3, execution_count=None)),
+    (every_cell_is_compared_or_tagged, with_code("f()", tags=["nbval-skip"])),
+    (every_cell_is_compared_or_tagged, with_code("# NBVAL_IGNORE_OUTPUT\nf()")),
+    (outputs_repeat, with_code("draw();")),
+    (outputs_repeat, with_code("draw()", stream("<Axes at 0x7f12>"))),
+    (renders_everywhere, with_text("```{note}\nx\n```")),
+    (renders_everywhere, with_text("a\n\n:::{tip}\nx\n:::")),
+    (renders_everywhere, with_text("see {eq}`one`")),
+    (renders_everywhere, with_text("(label)=\n")),
+    (equations_are_checked, with_text(r"$$ c = d \tag{two} $$")),
+    (equations_are_checked, with_code("# checks (three)\nassert True")),
+    (equations_are_checked, with_code("# checks (one)\n'assert True'")),
+    (ignored_outputs_are_asserted, with_code("f()", tags=[IGNORED])),
+    (ignored_outputs_are_asserted, changed(6, source="print('assert')")),
+    (installs_itself_in_colab, changed(1, source="import sys")),
+    (has_the_sections, changed(0, source="Title")),
+    (has_the_sections, changed(0, source="# Title\n\nYou will do a. You need c.")),
+    (has_the_sections, changed(7, source="## Exercises\n\n## Summary")),
+    (figures_have_alt_text, changed(4, metadata={})),
+    (figures_have_alt_text, with_code("ax = draw()", PNG, mystnb={"image": {"alt": "plot"}})),
+    (plots_through_the_package, with_code("import matplotlib.pyplot as p")),
+    (plots_through_the_package, with_code("plt.plot(x)")),
+    (prose_is_plain, with_text("This powerful trick")),
+    (prose_is_plain, with_text("In this chapter we will explore depth.")),
+    (names_no_machine, with_code("print(p)", stream("/usr/me/x.json"))),
+    (names_no_machine, with_code("open('/opt/x')")),
+]
+
+
+def test_rules_accept_a_good_chapter():
+    assert broken(good_notebook()) == []
+    assert broken(with_text("home/workers, https://a.org/usr/x, `{name}`, $a_{ij}$")) == []
+
+
+@pytest.mark.parametrize("rule, notebook", CASES)
+def test_rule_rejects(rule, notebook):
+    assert rule.__name__ in broken(notebook)
+    assert len(broken(notebook)) == 1
+
+
+def test_every_rule_is_proved():
+    assert {rule for rule, _ in CASES} == set(RULES)
+
+
+def test_compared_share_counts_text_outputs_only():
+    assert compared_share([good_notebook()]) == 1 / 2  # one printed, one ignored, a figure

@@ -1,0 +1,90 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from resnet_tutorial import figures
+from resnet_tutorial.records import Epoch, Record
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def record(model, seed, error):
+    curve = (Epoch(2.0, 0.9, 0.9, 1.0), Epoch(1.0, error, error + 0.01, 2.0))
+    return Record(model, {}, seed, "digits", "", 0, curve)
+
+
+RECORDS = [
+    record(model, seed, error + seed / 100)
+    for model, error in (("plain56", 0.5), ("plain8", 0.0), ("resnet8", 0.1), ("resnet56", 0.0))
+    for seed in (0, 1)
+]
+
+
+def test_errors_by_depth_draws_each_seed_and_the_mean_in_percent():
+    train, test = figures.errors_by_depth(RECORDS)
+    points, mean = train.lines[0], train.lines[1]
+    assert points.get_color() == mean.get_color() == figures.PLAIN
+    np.testing.assert_allclose(points.get_xydata(), [[8, 0], [8, 1], [56, 50], [56, 51]])
+    np.testing.assert_allclose(mean.get_xydata(), [[8, 0.5], [56, 50.5]])
+    np.testing.assert_allclose(test.lines[1].get_ydata(), [1.5, 51.5])
+    assert [text.get_text() for text in train.get_legend().get_texts()] == ["plain", "residual"]
+    assert (train.get_ylabel(), test.get_ylabel()) == ("train error (%)", "test error (%)")
+
+
+def test_curves_draw_every_run_and_name_each_network_once():
+    ax = figures.curves(RECORDS)
+    assert len(ax.lines) == len(RECORDS)
+    assert len(ax.get_legend().get_texts()) == 4
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[1, 90], [2, 50]])
+    loss = figures.curves(RECORDS, "train_loss")
+    np.testing.assert_allclose(loss.lines[0].get_ydata(), [2, 1])
+    assert loss.get_ylabel() == "train loss (nats)"
+
+
+def test_theory_is_dashed_and_every_series_has_its_own_colour():
+    x = [1, 2, 3]
+    ax = figures.lines({"a": (x, x), "b": (x, x), "plain": (x, x), "theory": (x, x)}, "x", "y", "y")
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "-", "-", "--"]
+    assert len({line.get_color() for line in ax.lines}) == 4
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
+
+
+def test_layer_profiles_average_on_the_scale_they_are_drawn_on():
+    values = np.array([[1.0, 100.0], [100.0, 1.0]])
+    thick = [line for line in figures.layer_profiles({"plain20": values}, "y").lines][-1]
+    np.testing.assert_allclose(thick.get_ydata(), [10, 10])
+    thick = figures.layer_profiles({"plain20": values}, "y", log=False).lines[-1]
+    np.testing.assert_allclose(thick.get_ydata(), [50.5, 50.5])
+
+
+def test_a_confusion_matrix_writes_every_count_that_is_not_zero():
+    ax = figures.confusion(np.array([[5, 1], [0, 7]]), ("cat", "dog"))
+    assert sorted(text.get_text() for text in ax.texts) == ["1", "5", "7"]
+    assert ax.get_ylabel() == "true" and ax.get_xlabel() == "predicted"
+
+
+def test_an_image_row_shows_each_image_under_its_title():
+    axes = figures.image_row(np.zeros((3, 1, 8, 8), dtype=np.uint8), ["a", "b", "c"])
+    assert [ax.get_title() for ax in axes] == ["a", "b", "c"]
+
+
+def test_a_name_says_family_and_depth():
+    assert (figures.family("plain56"), figures.depth("plain56")) == ("plain", 56)
+    assert figures.family("preact_resnet110") == "preact_resnet"
+
+
+def test_a_law_shows_theory_dashed_and_two_standard_errors_each_way():
+    ax = figures.law([1, 2], [10, 20], [11, 19], [1, 3], "depth", "energy", "y", "plain nets")
+    assert ax.lines[0].get_linestyle() == "--"
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[1, 10], [2, 20]])
+    points, _, (bars,) = ax.containers[0]
+    np.testing.assert_allclose(points.get_xydata(), [[1, 11], [2, 19]])
+    ends = [segment[:, 1] for segment in bars.get_segments()]
+    np.testing.assert_allclose(ends, [[9, 13], [13, 25]])
+    assert points.get_color() == figures.PLAIN
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("depth", "energy")
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")

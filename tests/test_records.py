@@ -1,0 +1,65 @@
+import dataclasses
+import json
+
+import pytest
+
+from resnet_tutorial import records
+from resnet_tutorial.records import Epoch, Record
+
+RECORD = Record(
+    model="resnet20",
+    recipe={"epochs": 2, "schedule": {"name": "Cosine", "warmup": 20}},
+    seed=3,
+    data="digits",
+    data_fingerprint="0123456789abcdef",
+    parameters=269434,
+    curve=(Epoch(2.1, 0.5, 0.6, 1.0), Epoch(1.2, 0.25, 0.125, 2.0)),
+    environment={"torch": "2.13.0"},
+)
+
+
+def test_a_record_comes_back_as_it_was_saved(tmp_path):
+    RECORD.save(tmp_path / "new" / "record.json")
+    assert records.load(tmp_path / "new" / "record.json") == RECORD
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["record.json"]
+
+
+def test_the_result_is_the_last_epochs_not_the_best():
+    worse = dataclasses.replace(RECORD, curve=RECORD.curve[::-1])
+    assert (RECORD.train_error, RECORD.test_error) == (0.25, 0.125)
+    assert (worse.train_error, worse.test_error) == (0.5, 0.6)
+
+
+def test_a_failed_save_leaves_the_old_record_and_no_debris(tmp_path):
+    path = tmp_path / "record.json"
+    RECORD.save(path)
+    unwritable = dataclasses.replace(RECORD, environment={"torch": object()})
+    with pytest.raises(TypeError):
+        unwritable.save(path)
+    assert records.load(path) == RECORD
+    assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: "[]",
+        lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "curve"}),
+        lambda text: json.dumps({**json.loads(text), "format": 99}),
+        lambda text: json.dumps({**json.loads(text), "best_test_error": 0.0}),
+    ],
+)
+def test_a_damaged_record_is_named_in_one_line(tmp_path, damage):
+    path = tmp_path / "record.json"
+    RECORD.save(path)
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(ValueError, match="record.json is not a readable record") as caught:
+        records.load(path)
+    assert "\n" not in str(caught.value) and "run the experiment again" in str(caught.value)
+
+
+def test_the_environment_names_what_a_result_depends_on():
+    found = records.environment()
+    assert {"package", "source", "python", "torch", "device", "threads", "date"} == set(found)
+    assert json.loads(json.dumps(found)) == found

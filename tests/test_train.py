@@ -1,0 +1,136 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from resnet_tutorial import train
+from resnet_tutorial.data import Dataset, Split
+from resnet_tutorial.train import Batches, Cosine, Recipe, Steps
+
+RECIPE = Recipe(epochs=3, batch_size=8, lr=0.1, schedule=Cosine(warmup=2))
+
+
+def stripes(n, seed):
+    """Horizontal and vertical stripes: what a linear layer can tell apart."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n)
+    image = np.tile(np.arange(4) % 2 * 200, (4, 1)).astype(np.uint8)
+    images = np.stack([image if label else image.T for label in labels])[:, None]
+    return Split(images + rng.integers(0, 20, images.shape, dtype=np.uint8), labels)
+
+
+DATA = Dataset("stripes", stripes(43, 0), stripes(20, 1), ("horizontal", "vertical"))
+
+
+class Linear(nn.Module):
+    def __init__(self, seed=0):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.fc = nn.Linear(16, 2)
+
+    def forward(self, x):
+        return self.fc(x.flatten(1))
+
+
+def fitted(recipe=RECIPE, seed=0, model=None):
+    model = model or Linear()
+    return model, train.fit(model, DATA, recipe, seed=seed, device="cpu")
+
+
+def test_the_stripes_are_learnt_and_the_record_says_what_evaluate_finds():
+    model, record = fitted()
+    assert record.curve[-1].train_loss < 0.1 < record.curve[0].train_loss
+    assert (record.train_error, record.test_error) == train.evaluate(model, DATA) == (0.0, 0.0)
+    assert (record.status, record.data, record.parameters) == ("finished", "stripes", 34)
+    assert len(record.curve) == 3
+
+
+def test_equal_arguments_give_equal_weights_and_another_seed_other_ones():
+    weights = [fitted(seed=seed)[0].fc.weight for seed in (0, 0, 1)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_one_epoch_equals_sgd_written_out():
+    """v = mu v + g + wd p, p = p - lr v: PyTorch's convention, decay on every parameter."""
+    recipe = replace(RECIPE, epochs=1, momentum=0.9, weight_decay=0.01)
+    model, _ = fitted(recipe, seed=5)
+    by_hand, batches = Linear(), Batches.of(DATA, DATA.train, "cpu")
+    velocity = [torch.zeros_like(p) for p in by_hand.parameters()]
+    generator = torch.Generator().manual_seed(5)
+    for step, (images, labels) in enumerate(batches.shuffled(8, generator)):
+        loss = nn.functional.cross_entropy(by_hand(images), labels)
+        gradients = torch.autograd.grad(loss, list(by_hand.parameters()))
+        lr = 0.1 * RECIPE.schedule.factor(step, 5)
+        with torch.no_grad():
+            for p, v, g in zip(by_hand.parameters(), velocity, gradients, strict=True):
+                v.mul_(0.9).add_(g + 0.01 * p)
+                p.sub_(lr * v)
+    for p, q in zip(model.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-7)
+
+
+def test_an_epoch_shows_every_image_at_most_once():
+    batches = Batches.of(DATA, DATA.train, "cpu")
+    seen = torch.cat([x for x, _ in batches.shuffled(8, torch.Generator().manual_seed(0))])
+    assert len(seen) == 40  # 43 images, the incomplete batch left out
+    assert len(seen.unique(dim=0)) == 40
+
+
+def test_cosine_warms_up_to_the_peak_and_ends_at_zero():
+    factors = [Cosine(warmup=4).factor(step, 104) for step in range(104)]
+    assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert factors[54] == pytest.approx(0.5)
+    assert factors[-1] < 0.001 and all(np.diff(factors[4:]) < 0)
+
+
+def test_steps_divides_by_ten_where_the_paper_does():
+    factor = Steps().factor
+    found = [factor(step, 64_000) for step in (0, 31_999, 32_000, 47_999, 48_000, 63_999)]
+    np.testing.assert_allclose(found, [1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_the_model_keeps_its_mode_in_evaluation():
+    model = Linear()
+    for mode in (True, False):
+        model.train(mode)
+        train.evaluate(model, DATA)
+        assert model.training is mode
+
+
+def test_a_diverged_run_is_kept_and_says_where():
+    _, record = fitted(replace(RECIPE, epochs=5, lr=1e30, schedule=Steps()))
+    assert record.status.startswith("diverged: loss ") and "lr 1e+30" in record.status
+    assert not math.isfinite(record.curve[-1].train_loss)
+    assert len(record.curve) < 5
+
+
+def test_clipping_bounds_the_step():
+    free, _ = fitted(replace(RECIPE, epochs=1, momentum=0.0, weight_decay=0.0))
+    bounded, _ = fitted(replace(RECIPE, epochs=1, momentum=0.0, weight_decay=0.0, clip=1e-4))
+    start = Linear().fc.weight
+    assert (bounded.fc.weight - start).norm() < 5 * 0.1 * 1e-4
+    assert (free.fc.weight - start).norm() > 0.01
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(ValueError, match="batch_size 64 is larger than the 43 training images"):
+        fitted(replace(RECIPE, batch_size=64))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"lr": 0.0}, {"batch_size": -1}, {"momentum": 1.0}, {"clip": 0.0},
+              {"weight_decay": -1e-4}],
+)  # fmt: skip
+def test_a_senseless_recipe_is_refused(wrong):
+    with pytest.raises(ValueError, match=f"recipe: {next(iter(wrong))} must"):
+        Recipe(**wrong)
+
+
+def test_a_recipe_as_values_tells_schedules_apart():
+    cosine, steps = (Recipe(schedule=s).as_dict()["schedule"] for s in (Cosine(), Steps()))
+    assert cosine == {"name": "Cosine", "warmup": 20}
+    assert steps == {"name": "Steps", "drops": (0.5, 0.75)}
