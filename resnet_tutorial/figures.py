@@ -17,6 +17,11 @@ from resnet_tutorial.records import Record
 PLAIN, RESIDUAL, THEORY = "#D55E00", "#0072B2", "#333333"
 FIXED = {"plain": PLAIN, "res": RESIDUAL, "preact": RESIDUAL, "theory": THEORY}
 OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")  # Okabe and Ito's colours
+PARTS = {
+    "train_error": "training error (%)",
+    "test_error": "test error (%)",
+    "train_loss": "training loss (nats)",
+}
 STYLE = {
     "figure.dpi": 110,
     "figure.figsize": (6.4, 3.6),
@@ -26,7 +31,6 @@ STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#e4e4e4",
-    "legend.frameon": False,
 }
 
 
@@ -38,6 +42,7 @@ def colors(labels: Iterable[str]) -> dict[str, str]:
 
 
 def _axes(panels: int = 1) -> list[Axes]:
+    plt.draw_if_interactive()  # loads the notebook's backend, whose settings rc_context would undo
     with plt.rc_context(STYLE):
         width, height = STYLE["figure.figsize"]
         _, axes = plt.subplots(1, panels, figsize=(width if panels == 1 else 8.6, height))
@@ -70,9 +75,9 @@ def errors_by_depth(records: Sequence[Record]) -> list[Axes]:
             label = {"plain": "plain", "resnet": "residual"}.get(kind, kind)
             ax.plot(list(means), list(means.values()), color=palette[kind], lw=2, label=label)
             ax.set_xticks(list(means))
-        ax.set(xlabel="depth (layers)", ylabel=f"{part.removesuffix('_error')} error (%)")
+        ax.set(xlabel="depth (layers)", ylabel=PARTS[part])
         ax.set_ylim(bottom=-1)
-    axes[0].legend()
+    axes[0].legend(frameon=False)
     return axes
 
 
@@ -92,10 +97,9 @@ def curves(records: Sequence[Record], part: str = "train_error") -> Axes:
             ls=(":", "--", "-")[depths.index(depth(record.model)) - len(depths)],
             label=record.model if first else None,
         )
-    unit = "error (%)" if part.endswith("error") else "loss (nats)"
-    ax.set(xlabel="epoch", ylabel=f"{part.split('_')[0]} {unit}")
+    ax.set(xlabel="epoch", ylabel=PARTS[part])
     ax.set_ylim(bottom=0)
-    ax.legend()
+    ax.legend(frameon=False)
     return ax
 
 
@@ -107,22 +111,26 @@ def lines(
 ) -> Axes:
     """Curves `label -> (xs, ys)`; a label that begins with "theory" is dashed.
 
-    `xs` and `ys` are any two sequences of numbers of one length. `x` and `y` name the axes with
-    their units; `log` holds the letters of the logarithmic ones.
+    `xs` and `ys` are any two sequences of numbers of one length; when `ys` has one such row a seed,
+    every seed is a thin line and their mean the curve. `x` and `y` name the axes with their units;
+    `log` holds the letters of the logarithmic ones.
     """
     [ax] = _axes()
     palette = colors(series)
     for label, (xs, ys) in series.items():
         theory = label.startswith("theory")
         style = {"ls": "--", "zorder": 3} if theory else {"marker": ".", "ms": 5}
-        ax.plot(xs, ys, color=palette[label], label=label, **style)
+        seeds = np.atleast_2d(np.asarray(ys, dtype=float))
+        if len(seeds) > 1:
+            ax.plot(xs, seeds.T, color=palette[label], lw=0.6, alpha=0.4)
+        ax.plot(xs, seeds.mean(0), color=palette[label], label=label, **style)
     if "x" in log:
         ax.set_xscale("log")
     if "y" in log:
         ax.set_yscale("log")
     ax.set(xlabel=x, ylabel=y)
     if len(series) > 1:
-        ax.legend()
+        ax.legend(frameon=False)
     return ax
 
 
@@ -152,7 +160,7 @@ def law(
     if "y" in log:
         ax.set_yscale("log", nonpositive="clip")
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.legend()
+    ax.legend(frameon=False)
     return ax
 
 
@@ -175,7 +183,7 @@ def layer_profiles(
     ax.set(xlabel="position of the layer (0: input, 1: output)", ylabel=y)
     if log:
         ax.set_yscale("log")
-    ax.legend()
+    ax.legend(frameon=False)
     return ax
 
 
