@@ -47,7 +47,7 @@ def _require_fit(image: tuple[int, int], kernel: tuple[int, int], stride: int, p
 #
 # One pixel of a whole batch is a (c, n) matrix. Stored as (h, w, c, n), the kw neighbouring pixels
 # under one kernel row follow each other in memory, so that they already are one (kw*c, n) matrix.
-# A kernel row is (o, kw*c): one matrix product for each output pixel, no pixel copied.
+# A kernel row is (o, kw*c): one matrix product for each output pixel, and no window is copied.
 
 
 def _rows(xp: Float[Array, "h w c n"], kh: int, kw: int, stride: int) -> Array:
