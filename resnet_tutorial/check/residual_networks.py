@@ -1,6 +1,7 @@
 """Checkers of the exercises of pytorch/residual_networks."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +101,7 @@ def basic_block(block: Callable[[int, int, int], nn.Module]) -> Verdict:
             shape, x = (in_channels, width, stride), _random((3, in_channels, 6, 6), seed=width)
             reference = _randomise(BasicBlock(*shape, option_b).double())
             what = f"{in_channels} to {width} channels at stride {stride}"
-            arguments = (shape, reference.state_dict(), x)
+            arguments = (shape, deepcopy(reference.state_dict()), x)  # before they are averaged
             cases.append(Case(what, arguments, _results(reference, x), RESULTS))
         return judge(answer, cases)
 
@@ -119,9 +120,15 @@ def _shapes(state: dict[str, Tensor]) -> set[tuple[str, tuple[int, ...]]]:
 
 
 def _results(block: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
-    """Output in training mode, gradients of x and of the parameters by name, output in eval."""
-    x = x.clone().requires_grad_()
-    parameters = [parameter for _, parameter in sorted(block.named_parameters())]
-    y = block.train()(x)
-    gradients = torch.autograd.grad(y, [x, *parameters], _random(y.shape, seed=1))
+    """Output in training mode, gradients of x and of the parameters by name, output in eval.
+
+    Raises ValueError naming a parameter that has no influence on the output.
+    """
+    inputs = {"x": x.clone().requires_grad_(), **dict(sorted(block.named_parameters()))}
+    y = block.train()(inputs["x"])
+    dy = _random(y.shape, seed=1)
+    gradients = torch.autograd.grad(y, list(inputs.values()), dy, allow_unused=True)
+    for name, gradient in zip(inputs, gradients, strict=True):
+        if gradient is None:
+            raise ValueError(f"{name} has no influence on the output")
     return tuple(array.detach() for array in (y, *gradients, block.eval()(x)))
