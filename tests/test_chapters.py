@@ -144,6 +144,8 @@ def figures_have_alt_text(notebook):
         alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         if len(images(cell)) > 1:
             yield f"{cell.id} has several figures; one alt text can describe only one"
+        if alt and not images(cell):
+            yield f"{cell.id} describes a figure and shows none"
         if images(cell) and len(alt.split()) < 5:
             yield f"the figure of {cell.id} needs an alt text that says what it shows, not {alt!r}"
 
@@ -263,6 +265,7 @@ def without_outputs():
     notebook = good_notebook()
     for cell in code_cells(notebook):
         cell.outputs = []
+        cell.metadata.pop("mystnb", None)
     return notebook
 
 
@@ -291,6 +294,7 @@ CASES = [
     (has_the_sections, changed(0, source="# Title\n\nYou will do a. You need c.")),
     (has_the_sections, changed(7, source="## Exercises\n\n## Summary")),
     (figures_have_alt_text, changed(4, metadata={})),
+    (figures_have_alt_text, changed(4, outputs=[])),
     (figures_have_alt_text, with_code("ax = draw()", PNG, mystnb={"image": {"alt": "plot"}})),
     (plots_through_the_package, with_code("import matplotlib.pyplot as p")),
     (plots_through_the_package, with_code("plt.plot(x)")),

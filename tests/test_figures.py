@@ -1,6 +1,8 @@
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 
 from resnet_tutorial import figures
 from resnet_tutorial.records import Epoch, Record
@@ -32,7 +34,7 @@ def test_errors_by_depth_draws_each_seed_and_the_mean_in_percent():
     np.testing.assert_allclose(mean.get_xydata(), [[8, 0.5], [56, 50.5]])
     np.testing.assert_allclose(test.lines[1].get_ydata(), [1.5, 51.5])
     assert [text.get_text() for text in train.get_legend().get_texts()] == ["plain", "residual"]
-    assert (train.get_ylabel(), test.get_ylabel()) == ("train error (%)", "test error (%)")
+    assert (train.get_ylabel(), test.get_ylabel()) == ("training error (%)", "test error (%)")
 
 
 def test_curves_draw_every_run_and_name_each_network_once():
@@ -42,7 +44,7 @@ def test_curves_draw_every_run_and_name_each_network_once():
     np.testing.assert_allclose(ax.lines[0].get_xydata(), [[1, 90], [2, 50]])
     loss = figures.curves(RECORDS, "train_loss")
     np.testing.assert_allclose(loss.lines[0].get_ydata(), [2, 1])
-    assert loss.get_ylabel() == "train loss (nats)"
+    assert loss.get_ylabel() == "training loss (nats)"
 
 
 def test_theory_is_dashed_and_every_series_has_its_own_colour():
@@ -51,6 +53,12 @@ def test_theory_is_dashed_and_every_series_has_its_own_colour():
     assert [line.get_linestyle() for line in ax.lines] == ["-", "-", "-", "--"]
     assert len({line.get_color() for line in ax.lines}) == 4
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
+
+
+def test_lines_draw_each_seed_and_their_mean():
+    ax = figures.lines({"plain": ([1, 2], [[1, 4], [3, 8]])}, "x", "y")
+    drawn = [line.get_ydata().tolist() for line in ax.lines]
+    assert drawn == [[1, 4], [3, 8], [2, 6]]
 
 
 def test_layer_profiles_average_on_the_scale_they_are_drawn_on():
@@ -88,3 +96,11 @@ def test_a_law_shows_theory_dashed_and_two_standard_errors_each_way():
     assert points.get_color() == figures.PLAIN
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("depth", "energy")
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
+
+
+def test_a_notebook_shows_every_figure():
+    """The first figure loads the notebook's backend; a style context must not switch it off."""
+    draw = "from resnet_tutorial import figures as f\nax = f.lines({'a': ([0, 1], [0, 1])}, '', '')"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(draw) for _ in range(2)])
+    NotebookClient(notebook, kernel_name="python3").execute()
+    assert ["image/png" in cell.outputs[0].data for cell in notebook.cells] == [True, True]
