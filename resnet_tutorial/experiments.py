@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from resnet_tutorial import data, models, names, records, train
+from resnet_tutorial import data, models, names, records, surgery, train
 from resnet_tutorial.records import Record
 from resnet_tutorial.train import Cosine, Recipe
 
@@ -42,6 +42,12 @@ class Run:
         """The run's name among the runs of its experiment, and its file's."""
         return f"{self.model}-seed{self.seed}"
 
+    @property
+    def variant(self) -> dict:
+        """What a Record keeps of the run beside model, recipe and seed: its kind and its parts."""
+        parts = {part: getattr(value, "__name__", str(value)) for part, value in self.parts}
+        return {"kind": type(self).__name__, **parts}
+
     def build(self) -> torch.nn.Module:
         """The network as it is before training: initialised under the run's seed."""
         dataset = data.load(self.data)
@@ -53,10 +59,59 @@ class Run:
             **dict(self.parts),
         )
 
+    def start(self) -> torch.nn.Module:
+        """The network that training starts from: the built one."""
+        return self.build()
+
     def execute(self) -> Record:
-        """Builds the network, trains it, returns the Record."""
-        record = train.fit(self.build(), data.load(self.data), self.recipe, seed=self.seed)
-        return replace(record, model=self.model)
+        """Trains the network, returns the Record."""
+        record = train.fit(self.start(), data.load(self.data), self.recipe, seed=self.seed)
+        return replace(record, model=self.model, variant=self.variant)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extended(Run):
+    """A run that starts from what `shallow` learned, in a net as deep as `model`.
+
+    `shallow` is trained first; `surgery.identity_extension` adds the missing layers.
+    """
+
+    shallow: Run
+
+    @property
+    def variant(self) -> dict:
+        return {**super().variant, "shallow": self.shallow.label}
+
+    def start(self) -> torch.nn.Module:
+        """A network as deep as `model` that computes what the trained `shallow` computes."""
+        dataset = data.load(self.shallow.data)
+        net = self.shallow.build()
+        train.fit(net, dataset, self.shallow.recipe, seed=self.shallow.seed, device="cpu")
+        images = torch.from_numpy(dataset.normalize(dataset.train.images))
+        return surgery.identity_extension(net, self.build(), images)
+
+
+@dataclass(frozen=True)
+class Rescaled(Run):
+    """A run from the usual start, rescaled so that no layer's relative gradient exceeds another's.
+
+    The gradients are those of the first batch; see `surgery.equalise_gradients`.
+    """
+
+    def start(self) -> torch.nn.Module:
+        """The built network, times a number in each layer: it computes the same."""
+        train = data.load(self.data).train.take(slice(self.recipe.batch_size))
+        images = torch.from_numpy(data.load(self.data).normalize(train.images))
+        return surgery.equalise_gradients(self.build(), images, torch.from_numpy(train.labels))
+
+
+@dataclass(frozen=True)
+class Unnormalised(Run):
+    """A run of the network with every batch norm taken out."""
+
+    def build(self) -> torch.nn.Module:
+        """The network as it is before training, without batch norm."""
+        return surgery.without_batch_norm(super().build())
 
 
 def grid(models: Sequence[str], seeds: Sequence[int], recipe: Recipe, **settings) -> list[Run]:
@@ -92,12 +147,61 @@ DEPTHS = (
     "resnet8",
 )
 DIGITS = Recipe(epochs=15, batch_size=64, lr=0.05, schedule=Cosine(warmup=20))
+SHORT, NARROW = replace(DIGITS, epochs=6), (("widths", (8, 16, 32)),)
+QUICK = Recipe(epochs=8, batch_size=128, lr=0.1, schedule=Cosine(warmup=10))
+GENTLE = replace(QUICK, lr=0.01)
+LONG = replace(QUICK, epochs=24)
+
+
+def degrading(recipe: Recipe, kind: type[Run] = Run) -> list[Run]:
+    """A deep narrow plain net and the shallow one to compare it with, three seeds each."""
+    return [kind(m, recipe, s, parts=NARROW) for m in ("plain56", "plain20") for s in range(3)]
+
+
+def extended(model: str, seed: int, recipe: Recipe) -> Extended:
+    """`model`, narrow, from what plain20 learned under QUICK."""
+    shallow = Run("plain20", QUICK, seed, parts=NARROW)
+    return Extended(model, recipe, seed, parts=NARROW, shallow=shallow)
+
 
 EXPERIMENTS: dict[str, list[Run]] = {
     # Training and test error against depth: problem/degradation.
     "digits_depth": grid(DEPTHS[::-1], range(5), DIGITS),
     # Is it only slow? Almost three times as long: problem/degradation.
     "digits_long": grid(("plain56", "resnet56"), range(3), replace(DIGITS, epochs=40)),
+    # From a trained plain-20, deeper by identities, at the usual rate and a tenth of it; and the
+    # small rate from the usual start: problem/degradation.
+    "digits_extended": [extended(m, s, QUICK) for m in ("plain56", "plain20") for s in range(5)],
+    "digits_extended_gentle": [extended("plain56", seed, GENTLE) for seed in range(5)],
+    "digits_gentle": grid(("plain56",), range(5), GENTLE, parts=NARROW),
+    # Weight decay as a pull to the identity or to nothing: problem/residual_learning.
+    "digits_decay_weak": grid(("plain20", "resnet20"), range(5), SHORT, parts=NARROW),
+    "digits_decay_strong": grid(
+        ("plain20", "resnet20"), range(5), replace(SHORT, weight_decay=0.1), parts=NARROW
+    ),
+    # Both families under one recipe, and without batch norm at a tenth of the rate:
+    # theory/gradient_flow.
+    "digits_quick_residual": grid(("resnet56", "resnet20"), range(3), QUICK, parts=NARROW),
+    "digits_no_norm": [
+        Unnormalised(f"{kind}{depth}", GENTLE, seed, parts=NARROW)
+        for depth in (56, 20)
+        for kind in ("plain", "resnet")
+        for seed in range(3)
+    ],
+    # Does degradation end with the explosion of the gradient? theory/gradient_flow.
+    "digits_quick": degrading(QUICK),
+    "digits_clip": degrading(replace(QUICK, clip=1.0)),
+    "digits_warm": degrading(replace(QUICK, schedule=Cosine(warmup=40))),
+    "digits_gentle_shallow": grid(("plain20",), range(3), GENTLE, parts=NARROW),
+    "digits_gentlest": degrading(replace(QUICK, lr=0.001)),
+    "digits_rescaled": degrading(QUICK, Rescaled),
+    "digits_rescaled_lr03": degrading(replace(QUICK, lr=0.3), Rescaled),
+    "digits_rescaled_lr1": degrading(replace(QUICK, lr=1.0), Rescaled),
+    # The same, three times as long.
+    "digits_quick_long": degrading(LONG),
+    "digits_rescaled_long": degrading(replace(LONG, lr=0.3), Rescaled),
+    "digits_warm_long": degrading(replace(LONG, schedule=Cosine(warmup=120))),
+    "digits_clip_long": degrading(replace(LONG, clip=1.0)),
 }
 
 

@@ -35,7 +35,8 @@ class Record:
     """One run: model, recipe, seed, data, environment, a curve, and how it ended.
 
     `status` is "finished", or says at which step the loss stopped being finite; such runs are
-    kept. `experiment` is the name under which the run is listed, empty for a run outside any.
+    kept. `experiment` is the name under which the run is listed, empty for a run outside any, and
+    `variant` says how its network differs from the named one: in its parts, or where it starts.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Record:
     curve: tuple[Epoch, ...]
     status: str = "finished"
     experiment: str = ""
+    variant: dict = field(default_factory=dict)
     environment: dict = field(default_factory=dict)
 
     @property

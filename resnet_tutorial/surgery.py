@@ -1,9 +1,13 @@
-"""Plain networks made deeper without a change of what they compute. Chapter: problem/degradation."""
+"""Networks changed on purpose: deeper, rescaled, or without batch norm.
+
+Chapters: problem/degradation, theory/gradient_flow.
+"""
 
 import copy
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from resnet_tutorial.blocks import PlainBlock
@@ -27,14 +31,12 @@ def make_identity(
 
 
 @torch.no_grad()
-def identity_extension(
-    shallow: ResNet, deep: ResNet, images: Float[Tensor, "n c h w"]
-) -> ResNet:
+def identity_extension(shallow: ResNet, deep: ResNet, images: Float[Tensor, "n c h w"]) -> ResNet:
     """A copy of the plain net `deep` that in evaluation mode computes what `shallow` computes.
 
     The first blocks of each stage are those of `shallow`, the others identities whose batch norms
     hold the statistics of `images`, best the whole training set. The copy is in evaluation mode.
-    Equal up to rounding: identities add no other error. Chapter: problem/degradation.
+    Both agree up to rounding. Chapter: problem/degradation.
 
     Raises ValueError unless both are plain nets with the same stem, widths and classes, and no
     stage of `deep` has fewer blocks.
@@ -56,16 +58,84 @@ def identity_extension(
 
 def _check(shallow: ResNet, deep: ResNet) -> None:
     a, b = shallow.architecture, deep.architecture
-    for net in (a, b):
-        if net.block is not PlainBlock:
-            raise ValueError(f"expected plain nets, got one of {net.block.__name__}")
-    if (a.stem, tuple(a.widths), a.num_classes) != (b.stem, tuple(b.widths), b.num_classes):
+    for net in (shallow, deep):
+        _check_plain(net)
+    shapes = [(n.conv1.weight.shape, tuple(n.architecture.widths), n.fc.weight.shape)
+              for n in (shallow, deep)]  # fmt: skip
+    if shapes[0] != shapes[1]:
         raise ValueError(
-            "expected nets that differ in stage_sizes alone, got "
-            f"widths {a.widths} and {b.widths}, classes {a.num_classes} and {b.num_classes}"
+            "expected nets that differ in stage_sizes alone, got these shapes of the stem, widths "
+            f"and shapes of the classifier: {shapes[0]} and {shapes[1]}"
         )
     if any(i > j for i, j in zip(a.stage_sizes, b.stage_sizes, strict=True)):
         raise ValueError(
             "expected a deep net with at least the blocks of the shallow one in each stage, "
             f"got {b.stage_sizes} for {a.stage_sizes}"
         )
+
+
+def _check_plain(net: ResNet) -> None:
+    if net.architecture.block is not PlainBlock:
+        raise ValueError(f"expected plain nets, got one of {net.architecture.block.__name__}")
+
+
+def without_batch_norm(net: ResNet) -> ResNet:
+    """A copy in which nothing stands where a batch norm stood. Chapter: theory/gradient_flow."""
+    net = copy.deepcopy(net)
+    for name, module in list(net.named_modules()):
+        if isinstance(module, nn.BatchNorm2d):
+            owner, _, attribute = name.rpartition(".")
+            setattr(net.get_submodule(owner), attribute, nn.Identity())
+    return net
+
+
+def scale_free_groups(net: ResNet) -> list[list[nn.Parameter]]:
+    """The groups of parameters of a plain net that may be multiplied by any positive number.
+
+    One group is a convolution's weight, the next its batch norm's gamma and beta: what follows
+    is positively homogeneous up to the next batch norm, which divides the number out. The last
+    batch norm feeds the classifier and is no such group. Raises ValueError unless `net` is plain.
+    Chapter: theory/gradient_flow.
+    """
+    _check_plain(net)
+    layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
+    return [list(layer.parameters()) for layer in layers[:-1]]
+
+
+def relative_gradients(
+    net: ResNet, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
+) -> Float[Tensor, " groups"]:
+    """|dL/dp| / |p| of each of `scale_free_groups`, L the mean cross-entropy in training mode."""
+    twin = copy.deepcopy(net).train()
+    twin.zero_grad()
+    F.cross_entropy(twin(images), labels).backward()
+    norms = [
+        [torch.stack([t.norm() for t in tensors]).norm() for tensors in (gradients, group)]
+        for group in scale_free_groups(twin)
+        for gradients in [[p.grad for p in group]]
+    ]
+    return torch.stack([gradient / parameter for gradient, parameter in norms]).detach()
+
+
+@torch.no_grad()
+def equalise_gradients(
+    net: ResNet, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
+) -> ResNet:
+    """A copy of a plain net that computes the same and has equal `relative_gradients`.
+
+    A group times s has its gradient divided by s, so s^2 is the group's relative gradient over
+    that of the last convolution, which stays as it is. Each batch norm's epsilon grows with the
+    variance it is added to, so that both statements are exact. Running averages are not touched.
+    Raises ValueError unless `net` is plain. Chapter: theory/gradient_flow.
+    """
+    with torch.enable_grad():
+        relative = relative_gradients(net, images, labels)
+    net, scales = copy.deepcopy(net), (relative / relative[-1]).sqrt()
+    for group, scale in zip(scale_free_groups(net), scales, strict=True):
+        for parameter in group:
+            parameter.mul_(scale)
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    below = torch.cat([torch.ones_like(scales[:1]), scales[1::2]])  # of the batch norm before
+    for norm, before, convolution in zip(norms, below, scales[::2], strict=True):
+        norm.eps *= (before * convolution).item() ** 2
+    return net

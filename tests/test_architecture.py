@@ -23,10 +23,11 @@ MAY_IMPORT = {
     "blocks": set(),
     "models": {"names", "blocks"},
     "data": {"names"},
+    "surgery": {"blocks", "models"},
     "figures": {"records"},
     "check": {"scratch", "models"},
     "train": {"names", "models", "data", "records"},
-    "experiments": {"names", "models", "data", "records", "train"},
+    "experiments": {"names", "models", "data", "records", "surgery", "train"},
     "cli": {"names", "models", "data", "records", "train", "experiments", "counts", "figures"},
 }
 # Libraries that only these parts may import, anywhere in the file.
