@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from exercises import rejected, verdict_tests
 from torch import nn
 
 from resnet_tutorial.check import batch_norm as check
@@ -199,27 +200,7 @@ SINGLE = {
 }
 
 
-def rejected(verdict):
-    assert not verdict and "\n" not in repr(verdict)
-    assert repr(verdict).startswith("wrong on "), repr(verdict)
-
-
-@pytest.mark.parametrize("checker, right, _", SINGLE.values(), ids=SINGLE)
-def test_the_right_answer_passes_and_a_stub_is_not_written_yet(checker, right, _):
-    assert checker(right)
-    assert repr(checker(lambda *arguments: None)).startswith("not written yet")
-
-
-@pytest.mark.parametrize(
-    "checker, answer",
-    [
-        pytest.param(checker, answer, id=f"{name}: {what}")
-        for name, (checker, _, wrong) in SINGLE.items()
-        for what, answer in wrong.items()
-    ],
-)
-def test_a_typical_wrong_answer_is_rejected(checker, answer):
-    rejected(checker(answer))
+test_right, test_wrong = verdict_tests(SINGLE)
 
 
 def test_group_norm_accepts_the_right_answer_and_a_stub_is_not_written_yet():

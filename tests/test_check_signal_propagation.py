@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from exercises import verdict_tests
 
 from resnet_tutorial.check import signal_propagation as check
 
@@ -58,23 +59,7 @@ EXERCISES = {
 }
 
 
-@pytest.mark.parametrize("checker, right, _", EXERCISES.values(), ids=EXERCISES)
-def test_the_right_answer_passes_and_a_stub_is_not_written_yet(checker, right, _):
-    assert checker(right)
-    assert "not written yet" in repr(checker(lambda *arguments: None))
-
-
-@pytest.mark.parametrize(
-    "checker, answer",
-    [
-        pytest.param(checker, answer, id=f"{name}: {what}")
-        for name, (checker, _, wrong) in EXERCISES.items()
-        for what, answer in wrong.items()
-    ],
-)
-def test_a_typical_wrong_answer_is_rejected(checker, answer):
-    verdict = checker(answer)
-    assert not verdict and repr(verdict).startswith("wrong on ")
+test_right, test_wrong = verdict_tests(EXERCISES)
 
 
 def agrees(draws, theory):
