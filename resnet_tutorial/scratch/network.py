@@ -1,4 +1,4 @@
-"""A whole residual network, and the optimiser that trains it. Chapter: scratch/residual_block."""
+"""A whole residual network, and the optimiser that trains it. Chapter: scratch/numpy_resnet."""
 
 import numpy as np
 from jaxtyping import Float, Int

@@ -76,6 +76,7 @@ def conv2d(
 
     y[n, o, i, j] = sum over c, a, b of w[o, c, a, b] * xp[n, c, stride*i + a, stride*j + b], with
     xp the image framed by ``padding`` zeros. There is no bias: batch norm would remove it.
+    Chapter: scratch/convolution.
     """
     _require_images(x)
     _require(w.ndim == 4, f"w must be (out, in, kh, kw), got an array of shape {w.shape}")
@@ -150,7 +151,7 @@ def batch_norm(
     """Training mode: each channel to mean 0 and variance 1 over batch and pixels, then gamma, beta.
 
     y = gamma * x_hat + beta, x_hat = (x - mean) / sqrt(var + eps), var the biased variance.
-    Source: Ioffe and Szegedy 2015.
+    Source: Ioffe and Szegedy 2015. Chapter: scratch/batch_norm.
     """
     _require_channels(x, gamma=gamma, beta=beta)
     m = x.size // x.shape[1]
