@@ -36,6 +36,9 @@ RAW_MATHS = r"""() => {
     }
     return found;
 }"""
+# The page hears of a new size before the next frame, and is laid out anew with it.
+NEXT_FRAME = """() => new Promise(
+    done => requestAnimationFrame(() => requestAnimationFrame(done)))"""
 # Elements of the text that reach past the window's right edge and stand in nothing that scrolls,
 # or past its left edge, where nothing can scroll.
 TOO_WIDE = """() => {
@@ -149,6 +152,7 @@ def test_every_page(tab, address, site):
         found = [f"formula not typeset: {text!r}" for text in tab.evaluate(UNTYPESET)]
         found += [f"raw formula: {text!r}" for text in tab.evaluate(RAW_MATHS)]
         tab.set_viewport_size({"width": 360, "height": 800})
+        tab.evaluate(NEXT_FRAME)
         width = tab.evaluate("() => document.scrollingElement.scrollWidth")
         found += [f"{width} pixels wide on a phone of 360"] if width > 360 else []
         found += [f"wider than a phone: {text}" for text in tab.evaluate(TOO_WIDE)]
