@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 
+from resnet_tutorial.data import Dataset
 from resnet_tutorial.records import Record
 
 PLAIN, RESIDUAL, THEORY = "#D55E00", "#0072B2", "#333333"
@@ -216,3 +217,30 @@ def image_row(
         ax.set_title(title, fontsize=9)
         ax.axis("off")
     return axes
+
+
+def contact_sheet(dataset: Dataset, per_class: int = 10, classes: int = 20) -> Axes:
+    """The first training images of each class side by side, a row a class, under the data's name.
+
+    At most the first `classes` classes are drawn. A place stays white where a class has fewer than
+    `per_class` images.
+    """
+    shown = dataset.classes[:classes]
+    c, h, w = dataset.image_shape
+    white = dataset.train.images.max()
+    sheet = np.full((len(shown) * (h + 1) - 1, per_class * (w + 1) - 1, c), white, np.uint8)
+    for row in range(len(shown)):
+        chosen = np.flatnonzero(dataset.train.labels == row)[:per_class]
+        for column, image in enumerate(dataset.train.images[chosen]):
+            top, left = row * (h + 1), column * (w + 1)
+            sheet[top : top + h, left : left + w] = image.transpose(1, 2, 0)
+    [ax] = _axes()
+    ax.figure.set_size_inches(1.6 + 0.45 * per_class, 0.4 + 0.45 * len(shown) * h / w)
+    ax.imshow(sheet, cmap="gray", interpolation="nearest")
+    ax.set_yticks(np.arange(len(shown)) * (h + 1) + (h - 1) / 2, shown)
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_title(dataset.label)
+    return ax

@@ -13,7 +13,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 FORMAT = 1
-SOURCES = ("blocks.py", "data.py", "models.py", "train.py")  # what a run's result can depend on
+SOURCES = (  # what a run's result can depend on
+    "augment.py",
+    "blocks.py",
+    "data/__init__.py",
+    "data/arrays.py",
+    "data/cifar.py",
+    "data/dataset.py",
+    "data/fashion.py",
+    "data/folders.py",
+    "models.py",
+    "train.py",
+)
 
 
 @dataclass(frozen=True)

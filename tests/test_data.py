@@ -1,8 +1,12 @@
+import subprocess
+import sys
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from resnet_tutorial import data
-from resnet_tutorial.data import Dataset, Split
+from resnet_tutorial.data import Dataset, Split, arrays
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +26,10 @@ def test_digits_are_all_of_scikit_learns_and_no_image_is_in_both_parts(digits):
     original = load_digits().images.astype(np.uint8)
     assert sorted(map(bytes, together)) == sorted(map(bytes, original))
     assert (len(digits.train), len(digits.test)) == (1297, 500)
+
+
+def test_digits_are_the_ones_that_records_cite(digits):
+    assert digits.fingerprint == "529a36f9fa2a1895"
 
 
 def test_every_class_is_in_both_parts(digits):
@@ -66,3 +74,98 @@ def test_images_and_labels_must_be_as_many():
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(ValueError, match="unknown data set 'digit'; nearest: digits"):
         data.load("digit")
+
+
+def test_an_unknown_name_is_told_about_folders():
+    with pytest.raises(
+        ValueError, match="unknown data set 'cifar'; nearest: .*; all: .*folder:PATH"
+    ):
+        data.load("cifar")
+
+
+def test_mean_and_deviation_are_those_of_each_channel():
+    images = np.random.default_rng(0).integers(0, 256, (1003, 3, 4, 5), dtype=np.uint8)
+    images[:, 1] //= 3
+    part = Split(images, np.arange(1003) % 2)
+    dataset = Dataset("mine", part, part.take(slice(5)), ("a", "b"))
+    for i in range(3):
+        np.testing.assert_allclose(dataset.mean[i], images[:, i].mean(), rtol=1e-6)
+        np.testing.assert_allclose(dataset.std[i], images[:, i].std(), rtol=1e-6)
+    assert dataset.mean.shape == dataset.std.shape == (3, 1, 1)
+    np.testing.assert_allclose(dataset.pixel_mean[2, 3, 1], images[:, 2, 3, 1].mean(), rtol=1e-6)
+
+
+def test_grey_images_are_not_spread_over_three_channels():
+    dataset = Dataset("mine", split([0, 1], (3, 2, 2)), split([0], (3, 2, 2)), ("a", "b"))
+    with pytest.raises(ValueError, match=r"shape \(3, 2, 2\) .* got \(1, 2, 2\)"):
+        dataset.normalize(np.zeros((5, 1, 2, 2), dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"mine: .*\(3, 2, 2\) .* got \(1, 2, 2\)"):
+        Dataset("mine", split([0], (3, 2, 2)), split([0], (1, 2, 2)), ("a", "b"))
+
+
+def pairs(part):
+    """How often each image occurs with each label."""
+    return Counter(zip(map(bytes, part.images), part.labels.tolist(), strict=True))
+
+
+def test_held_out_images_leave_the_training_set_and_hide_the_test_set(digits):
+    part = digits.held_out(300, seed=1)
+    assert (len(part.train), len(part.test)) == (997, 300)
+    assert pairs(part.train) + pairs(part.test) == pairs(digits.train)
+    assert part.mean != digits.mean, "the held-out images must not enter the mean"
+    assert part.name == "digits, 300 held out (seed 1)"
+
+
+def test_held_out_depends_on_the_seed_alone(digits):
+    first, again, other = (digits.held_out(300, seed).fingerprint for seed in (0, 0, 1))
+    assert first == again != other
+
+
+@pytest.mark.parametrize("size", [0, -1, 1297])
+def test_held_out_leaves_some_images_on_both_sides(digits, size):
+    with pytest.raises(ValueError, match=f"hold out 1 to 1296 of the 1297 .* got {size}"):
+        digits.held_out(size)
+
+
+def test_a_caption_says_which_copy_it_is():
+    copy = Dataset("cifar10-jpeg75", split([0, 0]), split([0]), ("a",))
+    assert copy.label == "CIFAR-10 (JPEG-75 copy)"
+    assert copy.held_out(1).label == "CIFAR-10 (JPEG-75 copy), 1 held out (seed 0)"
+    assert Dataset("mine", split([0]), split([0]), ("a",)).label == "mine"
+
+
+def test_arrays_come_back_as_they_were_saved(tmp_path, digits):
+    path = tmp_path / "digits.npz"
+    data.save(digits, path)
+    back = arrays.read(path, "digits")
+    assert (back.fingerprint, back.classes) == (digits.fingerprint, digits.classes)
+    assert [p.name for p in tmp_path.iterdir()] == ["digits.npz"]
+
+
+def pickled(path):
+    np.savez(path, train_images=np.array([object()]))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+        lambda path: path.write_bytes(b"nothing"),
+        lambda path: np.savez(path, train_images=np.zeros(3)),
+        pickled,
+    ],
+    ids=["truncated", "text", "other arrays", "pickle"],
+)
+def test_a_damaged_array_file_is_named_in_one_line(tmp_path, digits, damage):
+    path = tmp_path / "digits.npz"
+    data.save(digits, path)
+    damage(path)
+    with pytest.raises(ValueError, match="digits.npz does not hold a data set") as caught:
+        arrays.read(path, "digits")
+    assert "\n" not in str(caught.value)
+
+
+def test_importing_the_data_sets_loads_no_downloader():
+    """pooch costs 0.2 s and, in a notebook, prints a remark on widgets."""
+    source = "import sys, resnet_tutorial.data; assert not {'pooch', 'requests'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", source], check=True)

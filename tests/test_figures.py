@@ -5,6 +5,7 @@ import pytest
 from nbclient import NotebookClient
 
 from resnet_tutorial import figures
+from resnet_tutorial.data import Dataset, Split
 from resnet_tutorial.records import Epoch, Record
 
 
@@ -104,3 +105,27 @@ def test_a_notebook_shows_every_figure():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(draw) for _ in range(2)])
     NotebookClient(notebook, kernel_name="python3").execute()
     assert ["image/png" in cell.outputs[0].data for cell in notebook.cells] == [True, True]
+
+
+def test_contact_sheet_shows_each_class_in_its_row():
+    images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 3, 2, 4), np.uint8)
+    labels = np.array([1, 0, 1, 0, 1, 2, 2, 2, 2, 2])
+    split = Split(images, labels)
+    dataset = Dataset("cifar10-jpeg75", split, split, ("cat", "dog", "fox", "owl"))
+    ax = figures.contact_sheet(dataset, per_class=3)
+    sheet = ax.images[0].get_array()
+    assert sheet.shape == (4 * 3 - 1, 3 * 5 - 1, 3)
+    white = 9
+    drawn = sheet[::3, ::5, 0].tolist()
+    assert drawn == [[1, 3, white], [0, 2, 4], [5, 6, 7], [white] * 3]
+    assert (sheet[2] == white).all(), "a line between the rows"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "dog", "fox", "owl"]
+    assert ax.get_title() == "CIFAR-10 (JPEG-75 copy)"
+    assert len(figures.contact_sheet(dataset, classes=2).get_yticks()) == 2
+
+
+def test_contact_sheet_draws_one_channel_in_grey():
+    split = Split(np.zeros((2, 1, 3, 3), np.uint8), np.array([0, 1]))
+    ax = figures.contact_sheet(Dataset("grey", split, split, ("a", "b")))
+    assert ax.images[0].get_array().squeeze().ndim == 2
+    assert ax.images[0].get_cmap().name == "gray"

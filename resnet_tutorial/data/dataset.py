@@ -1,0 +1,155 @@
+"""What a data set is: raw pixels, labels and class names, and what follows from them."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+# How figures, tables and captions call a data set whose name does not say it.
+LABELS = {
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "cifar10-jpeg75": "CIFAR-10 (JPEG-75 copy)",
+    "cifar100": "CIFAR-100",
+}
+HISTOGRAM_IMAGES = 1000  # counted at a time: bounds the memory, changes no number
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images `(n, c, h, w)` as stored, and their class numbers `(n,)`."""
+
+    images: UInt8[np.ndarray, "n c h w"]
+    labels: Int64[np.ndarray, " _"]  # n of them; checked below, with a message
+
+    def __post_init__(self):
+        if self.images.ndim != 4 or len(self.images) != len(self.labels):
+            raise ValueError(
+                f"expected images (n, c, h, w) and n labels, got images of shape "
+                f"{self.images.shape} and {len(self.labels)} labels"
+            )
+        if len(self.images) == 0:
+            raise ValueError("expected at least one image, got an empty split")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices) -> "Split":
+        """The images and labels at `indices` (any NumPy index)."""
+        return Split(self.images[indices], self.labels[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A named data set: raw pixels, labels and class names.
+
+    Raises ValueError when a label does not name a class, or when the test images have another shape
+    than the training images.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+
+    def __post_init__(self):
+        self._check_shape(self.test.images)
+        for part, split in (("training", self.train), ("test", self.test)):
+            low, high = split.labels.min(), split.labels.max()
+            if low < 0 or high >= len(self.classes):
+                wrong = low if low < 0 else high
+                raise ValueError(
+                    f"{self.name}: {part} label {wrong} is not one of the {len(self.classes)} "
+                    f"classes 0 to {len(self.classes) - 1}; correct the labels or the class names"
+                )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(c, h, w)` of one image."""
+        return self.train.images.shape[1:]
+
+    @property
+    def label(self) -> str:
+        """What a caption calls the data: "CIFAR-10 (JPEG-75 copy)" for cifar10-jpeg75."""
+        name, comma, part = self.name.partition(",")
+        return LABELS.get(name, name) + comma + part
+
+    @cached_property
+    def _histogram(self) -> Int64[np.ndarray, "c 256"]:
+        """How often each channel of the training images has each of the 256 values."""
+        images = self.train.images
+        parts = [images[i : i + HISTOGRAM_IMAGES] for i in range(0, len(images), HISTOGRAM_IMAGES)]
+        return sum(
+            np.stack(
+                [np.bincount(channel.ravel(), minlength=256) for channel in part.swapaxes(0, 1)]
+            )
+            for part in parts
+        )
+
+    @cached_property
+    def mean(self) -> Float32[np.ndarray, "c 1 1"]:
+        """Mean of each channel over the training images, in raw pixel units."""
+        counts = self._histogram
+        mean = counts @ np.arange(256.0) / counts.sum(1)
+        return mean[:, None, None].astype(np.float32)
+
+    @cached_property
+    def std(self) -> Float32[np.ndarray, "c 1 1"]:
+        """Standard deviation of each channel over the training images, in raw pixel units."""
+        counts, values = self._histogram, np.arange(256.0)
+        mean = counts @ values / counts.sum(1)
+        variance = (counts * (values - mean[:, None]) ** 2).sum(1) / counts.sum(1)
+        return np.sqrt(variance)[:, None, None].astype(np.float32)
+
+    @cached_property
+    def pixel_mean(self) -> Float32[np.ndarray, "c h w"]:
+        """Mean training image, in raw pixel units: what the paper subtracts on CIFAR-10."""
+        return self.train.images.mean(0).astype(np.float32)
+
+    def normalize(self, images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n c h w"]:
+        """Images with the training set's mean 0 and standard deviation 1 in each channel.
+
+        Raises ValueError for images of another shape than the training images: one grey channel
+        would else be spread silently over three.
+        """
+        self._check_shape(images)
+        return (images - self.mean) / self.std
+
+    def held_out(self, size: int, seed: int = 0) -> "Dataset":
+        """This data set with `size` training images, drawn by `seed`, in the place of the test set.
+
+        For choosing anything (a recipe, an epoch) without looking at the test images, which the
+        result does not contain. The paper holds out 5,000 of CIFAR-10's 50,000. Mean and deviation
+        become those of the images left for training. Raises ValueError when none would be left.
+        """
+        if not 0 < size < len(self.train):
+            raise ValueError(
+                f"{self.name}: expected to hold out 1 to {len(self.train) - 1} of the "
+                f"{len(self.train)} training images, got {size}"
+            )
+        order = np.random.default_rng(seed).permutation(len(self.train))
+        return replace(
+            self,
+            name=f"{self.name}, {size} held out (seed {seed})",
+            train=self.train.take(np.sort(order[size:])),
+            test=self.train.take(np.sort(order[:size])),
+        )
+
+    def _check_shape(self, images: np.ndarray) -> None:
+        if images.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"{self.name}: expected images of shape {self.image_shape} (channels, height, "
+                f"width) as in the training set, got {images.shape[1:]}; convert them first"
+            )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The first 16 hex digits of the sha256 of all pixels and labels: what a Record cites."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            digest.update(repr(split.images.shape).encode())
+            digest.update(np.ascontiguousarray(split.images).tobytes())
+            digest.update(np.ascontiguousarray(split.labels).tobytes())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,146 @@
+"""Files from the internet, each checked against its sha256, and archives unpacked safely.
+
+Nothing is used before its checksum was found right: pooch compares it and only then gives the file
+its name. An interrupted download goes on where it ended, from whichever mirror answers.
+"""
+
+import hashlib
+import os
+import shutil
+import tarfile
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+from tqdm import tqdm
+
+TIMEOUT = (10, 60)  # seconds until a connection, and between two pieces of an answer
+CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file under `home()`: its relative path, its checksum, and its whole addresses in turn."""
+
+    file: str
+    sha256: str
+    mirrors: tuple[str, ...]
+
+
+def home() -> Path:
+    """The folder of the data sets: RESNET_TUTORIAL_DATA, or the user's cache."""
+    place = os.environ.get("RESNET_TUTORIAL_DATA") or _pooch().os_cache("resnet_tutorial")
+    return Path(place).expanduser()
+
+
+def fetch(remote: Remote) -> Path:
+    """The path of the file, downloaded unless a copy with the right checksum is there.
+
+    A damaged copy is replaced, and only when the new one is whole. Raises ConnectionError that
+    names every mirror and the ways out when none can serve the file.
+    """
+    path = home() / remote.file
+    failures = []
+    if path.is_file():
+        if _sha256(path) == remote.sha256:  # before any lock: the folder may be read-only
+            return path
+        failures = [f"{path} (wrong checksum)"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path):
+        for url in remote.mirrors:
+            failure = _try(url, path, remote.sha256)
+            if failure is None:
+                return path
+            failures.append(f"{url} ({failure})")
+    raise ConnectionError(
+        f"could not get {path.name}; tried {', '.join(failures)}. Ways out: try again later (what "
+        f"arrived is kept); put the file into {path.parent} yourself (RESNET_TUTORIAL_DATA names "
+        f"another folder than {home()}); or use the data set 'digits', which needs no download"
+    )
+
+
+def unpack(archive: Path, folder: str) -> Path:
+    """The archive's top folder `folder`, unpacked beside it, whole or not at all.
+
+    Raises ValueError when the archive is damaged, lacks the folder, or has a member that would be
+    written outside.
+    """
+    target = archive.parent / folder
+    scratch = archive.parent / f".{folder}.unpacking"
+    with _locked(target):
+        if target.is_dir():  # another process was faster
+            return target
+        shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(scratch, filter="data")
+            (scratch / folder).rename(target)
+        except (tarfile.TarError, EOFError, zlib.error, FileNotFoundError) as error:
+            raise ValueError(
+                f"{archive} cannot be unpacked ({error}); delete it and load the data set again"
+            ) from None
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def _pooch():
+    """pooch, imported when first needed (0.2 s), without tqdm's remark on notebook widgets."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pooch
+    return pooch
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _locked(path: Path) -> FileLock:
+    """One process at a time: the workers of one training run all ask for the same data."""
+    return FileLock(path.with_name(f".{path.name}.lock"))
+
+
+def _try(url: str, path: Path, sha256: str) -> str | None:
+    """Downloads to `path`; why that failed, or None."""
+    import requests  # 0.1 s, and only a download needs it
+
+    part = path.with_name(f".{path.name}.part")
+    resumed = part.exists()
+
+    def downloader(url, output_file, _):
+        _download(url, part)
+        part.replace(output_file)
+
+    try:
+        _pooch().retrieve(url, sha256, path.name, path.parent, downloader=downloader)
+    except requests.RequestException as error:
+        answer = error.response
+        return type(error).__name__ if answer is None else f"{answer.status_code} {answer.reason}"
+    except ValueError:  # pooch: the checksum; a bad part is gone now, so the second try is fresh
+        return _try(url, path, sha256) if resumed else "wrong checksum"
+
+
+def _download(url: str, part: Path) -> None:
+    """Completes `part`; from its start when the server cannot go on in the middle."""
+    import requests
+
+    done = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"}  # else a .gz may arrive unpacked
+    if done:
+        headers["Range"] = f"bytes={done}-"
+    with requests.get(url, stream=True, timeout=TIMEOUT, headers=headers) as answer:
+        if done and answer.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # nothing is missing; the checksum decides
+        answer.raise_for_status()
+        goes_on = answer.status_code == requests.codes.partial_content
+        done = done if goes_on else 0
+        size = int(answer.headers.get("Content-Length", 0))
+        bar = tqdm(total=done + size or None, initial=done, unit="B", unit_scale=True, delay=1,
+                   desc=url.rsplit("/", 1)[-1])  # fmt: skip
+        with bar, part.open("ab" if goes_on else "wb") as file:
+            for chunk in answer.iter_content(CHUNK):
+                bar.update(file.write(chunk))

@@ -1,0 +1,103 @@
+"""Fashion-MNIST from its four idx files, wherever they come from."""
+
+import gzip
+import hashlib
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from resnet_tutorial.data.dataset import Dataset, Split
+from resnet_tutorial.data.download import Remote, fetch, home
+
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
+MIRRORS = (
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # the authors'
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+)
+# sha256 of each file, and of its .gz as the authors serve it. The latter stand in TensorFlow
+# Datasets' url_checksums/fashion_mnist.txt (the authors' README gives the md5 of the same files);
+# the former are those of Debian's files, unpacked. Debian packs them anew, so only what is inside
+# can be compared.
+FILES = {
+    "train-images-idx3-ubyte": (
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    ),
+    "train-labels-idx1-ubyte": (
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    ),
+    "t10k-images-idx3-ubyte": (
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    ),
+    "t10k-labels-idx1-ubyte": (
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    ),
+}
+CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+
+def fashion_mnist() -> Dataset:
+    """Fashion-MNIST: 60,000 + 10,000 grey 28x28 pictures of ten kinds of clothing.
+
+    The files, packed or not, are looked for in `home()`, in its folder fashion_mnist, and where
+    Debian puts them; else they are downloaded. Source: Xiao, Rasul and Vollgraf, 2017,
+    arXiv:1708.07747.
+    """
+    train, test = (
+        Split(
+            decode(_content(f"{part}-images-idx3-ubyte"))[:, None],
+            decode(_content(f"{part}-labels-idx1-ubyte")).astype(np.int64),
+        )
+        for part in ("train", "t10k")
+    )
+    return Dataset("fashion_mnist", train, test, CLASSES)
+
+
+def decode(content: bytes) -> UInt8[np.ndarray, "..."]:
+    """The array in an idx file of bytes: a magic number, the sizes as big-endian int32, the data.
+
+    Raises ValueError when the file is of another type or its length is not what its sizes say.
+    """
+    if content[:3] != b"\0\0\x08":
+        raise ValueError(
+            f"expected an idx file of unsigned bytes, got one that begins {content[:4]}"
+        )
+    header = 4 + 4 * content[3]
+    shape = tuple(np.frombuffer(content[4:header], ">i4").tolist())
+    if len(content) - header != math.prod(shape):
+        raise ValueError(
+            f"expected {math.prod(shape)} bytes of data for an idx file of shape {shape}, got "
+            f"{len(content) - header}"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _content(name: str) -> bytes:
+    """What is in the file, from the first copy that is whole."""
+    sha256, packed_sha256 = FILES[name]
+    own = home() / "fashion_mnist"
+    for folder in (own, home(), DEBIAN):
+        for path in (folder / name, folder / f"{name}.gz"):
+            content = _read(path)
+            if content is not None and hashlib.sha256(content).hexdigest() == sha256:
+                return content
+    mirrors = tuple(f"{mirror}{name}.gz" for mirror in MIRRORS)
+    return _read(fetch(Remote(f"fashion_mnist/{name}.gz", packed_sha256, mirrors)))
+
+
+def _read(path: Path) -> bytes | None:
+    """The file's bytes, unpacked; None when it is absent or damaged."""
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if path.suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error):
+        return None
