@@ -120,3 +120,47 @@ def branch_ratios(
     with torch.no_grad():
         model(images)
     return np.array([parts["branch"] / parts["shortcut"] for parts in norms.values()])
+
+
+def weight_gradient_cosines(
+    model: nn.Module,
+    first: tuple[Float[Tensor, "n c h w"], Int64[Tensor, " n"]],
+    second: tuple[Float[Tensor, "m c h w"], Int64[Tensor, " m"]],
+) -> Float64[np.ndarray, " layers"]:
+    """Cosine between the gradients dL/dW of two batches, for each convolution of the main path.
+
+    No rescaling of a layer's weights changes it. Chapter: theory/gradient_flow.
+    """
+    one, other = _gradients(model, *first), _gradients(model, *second)
+    pairs = (
+        [net.get_submodule(name).weight.grad.flatten() for net in (one, other)]
+        for name in main_path(model)
+    )
+    return np.array([F.cosine_similarity(a, b, dim=0).item() for a, b in pairs])
+
+
+def block_jacobians(
+    model: nn.Module, image: Float[Tensor, "1 c h w"]
+) -> dict[str, Float64[np.ndarray, "d d"]]:
+    """The Jacobian of each block that keeps the shape, at what reaches it when `image` passes.
+
+    In evaluation mode and float64; d = channels * height * width of the block's input.
+    Chapter: theory/gradient_flow.
+    """
+    model = copy.deepcopy(model).double().eval()
+    inputs: dict[str, Tensor] = {}
+
+    def remember(name):
+        return lambda module, arguments, output: inputs.__setitem__(name, arguments[0])
+
+    for name in blocks(model):
+        model.get_submodule(name).register_forward_hook(remember(name))
+    with torch.no_grad():
+        model(image.double())
+    found = {}
+    for name, x in inputs.items():
+        block = model.get_submodule(name)
+        if isinstance(block.downsample, nn.Identity):
+            jacobian = torch.func.jacrev(lambda v, block=block: block(v).flatten())(x)
+            found[name] = jacobian.flatten(1).detach().numpy()
+    return found

@@ -27,6 +27,8 @@ PROBES = {
     "total gradient": lambda net, x, y: probes.total_gradient_norm(net, x, y),
     "outputs": lambda net, x, y: probes.outputs(net, x, probes.main_path(net), torch.std),
     "branches": lambda net, x, y: probes.branch_ratios(net, x),
+    "cosines": lambda net, x, y: probes.weight_gradient_cosines(net, (x, y), (x, y)),
+    "Jacobians": lambda net, x, y: probes.block_jacobians(net, x[:1]),
 }
 
 
@@ -92,3 +94,42 @@ def test_a_zero_branch_has_ratio_zero_and_doubling_gamma_doubles_the_ratio(net, 
     with torch.no_grad():
         net.layer3[0].bn2.weight.zero_()
     assert probes.branch_ratios(net, batch[0])[-1] == 0
+
+
+def test_cosines_are_one_for_equal_batches_and_do_not_see_the_scale_of_the_weights(net, batch):
+    images, labels = batch
+    np.testing.assert_allclose(probes.weight_gradient_cosines(net, batch, batch), 1, rtol=1e-12)
+    other = images.flip(0), labels
+    before = probes.weight_gradient_cosines(net, batch, other)
+    clone = copy.deepcopy(net).train()
+    gradients = []
+    for x, y in (batch, other):
+        loss = F.cross_entropy(clone(x), y)
+        [gradient] = torch.autograd.grad(loss, [clone.conv1.weight])
+        gradients.append(gradient.flatten())
+    expected = F.cosine_similarity(*gradients, dim=0).item()
+    assert before[0] == pytest.approx(expected) and abs(expected) < 0.99
+    for norm in (m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        norm.eps = 1e-30  # with it the net would notice the scale a little
+    before = probes.weight_gradient_cosines(net, batch, other)
+    with torch.no_grad():
+        net.conv1.weight.mul_(3)
+    np.testing.assert_allclose(probes.weight_gradient_cosines(net, batch, other), before)
+
+
+def test_block_jacobians_are_those_of_finite_differences():
+    torch.manual_seed(0)
+    net = models.build("preact_resnet110", stage_sizes=(1, 2), widths=(2, 3)).double().eval()
+    image = torch.randn(1, 3, 4, 4, dtype=torch.float64)
+    found = probes.block_jacobians(net, image)
+    assert list(found) == ["layer1.0", "layer2.1"]  # layer2.0 changes the shape
+    x = net.layer2[0](net.layer1(torch.relu(net.bn1(net.conv1(image)))))
+    block, step = net.layer2[1], 1e-6
+    for j in (0, 5, 11):
+        e = torch.zeros(12, dtype=torch.float64)
+        e[j] = step
+        e = e.view_as(x)
+        column = (block(x + e) - block(x - e)).flatten() / (2 * step)
+        np.testing.assert_allclose(
+            found["layer2.1"][:, j], column.detach().numpy(), rtol=0, atol=1e-6
+        )
