@@ -23,6 +23,7 @@ SOURCES = (  # what a run's result can depend on
     "data/fashion.py",
     "data/folders.py",
     "models.py",
+    "surgery.py",
     "train.py",
 )
 
