@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from resnet_tutorial.check.verdict import Case, Verdict, judge
+from resnet_tutorial.check.verdict import Case, Verdict, forward_and_backward, judge
 from resnet_tutorial.scratch.layers import BatchNorm2d
 from resnet_tutorial.scratch.ops import batch_norm, batch_norm_backward
 
@@ -99,14 +99,6 @@ def group_norm(op: Callable, op_backward: Callable) -> Verdict:
     all pixels; gamma and beta are (c,). One group is layer norm. Chapter: scratch/batch_norm
     """
 
-    def answer(dy, *arguments):
-        result = op(*arguments)
-        if result is None:
-            return None
-        y, cache = result
-        gradients = op_backward(dy, cache)
-        return None if gradients is None else (y, *gradients)
-
     cases = []
     for seed, (groups, eps) in enumerate([(1, 1e-5), (2, 1e-5), (6, 0.5)]):
         dy, x, gamma, beta = _arrays((2, 6, 3, 2), seed)
@@ -114,4 +106,4 @@ def group_norm(op: Callable, op_backward: Callable) -> Verdict:
         what = f"6 channels in {groups} group{'s' * (groups > 1)}, eps = {eps}"
         hint = "results: y, dx, dgamma, dbeta; gamma differs inside a group"
         cases.append(Case(what, arguments, _group_norm(*arguments), hint))
-    return judge(answer, cases)
+    return judge(forward_and_backward(op, op_backward), cases)

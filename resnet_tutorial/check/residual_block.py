@@ -5,7 +5,7 @@ from math import comb
 
 import numpy as np
 
-from resnet_tutorial.check.verdict import Case, Verdict, judge
+from resnet_tutorial.check.verdict import Case, Verdict, forward_and_backward, judge
 from resnet_tutorial.scratch.blocks import BasicBlock, PadShortcut
 from resnet_tutorial.scratch.ops import (
     batch_norm,
@@ -60,20 +60,12 @@ def _pre_activation(dy, x, w1, gamma1, beta1, w2, gamma2, beta2) -> tuple[Array,
 
 
 def _judge_block(reference: Callable, op: Callable, op_backward: Callable) -> Verdict:
-    def answer(dy, *arrays):
-        result = op(*arrays)
-        if result is None:
-            return None
-        y, cache = result
-        gradients = op_backward(dy, cache)
-        return None if gradients is None else (y, *gradients)
-
     cases = []
     for seed, shape in enumerate([(3, 2, 4, 5), (2, 3, 3, 3)]):
         arrays = _arrays(shape, seed)
         arguments = np.random.default_rng(seed + 9).standard_normal(shape), *arrays
         cases.append(Case(f"x of shape {shape}", arguments, reference(*arguments), RESULTS))
-    return judge(answer, cases)
+    return judge(forward_and_backward(op, op_backward), cases)
 
 
 def block(op: Callable, op_backward: Callable) -> Verdict:

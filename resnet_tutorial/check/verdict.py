@@ -54,6 +54,24 @@ def judge(function: Callable, cases: Sequence[Case], tolerance: float = TOLERANC
     return Verdict(True, f"correct: {len(cases)} cases agree")
 
 
+def forward_and_backward(op: Callable, op_backward: Callable) -> Callable:
+    """Both as one function to judge: `(dy, *arguments)` to the result of `op` and its gradients.
+
+    `y, cache = op(*arguments)` and `gradients = op_backward(dy, cache)`; None while either is a
+    stub.
+    """
+
+    def answer(dy, *arguments):
+        result = op(*arguments)
+        if result is None:
+            return None
+        y, cache = result
+        gradients = op_backward(dy, cache)
+        return None if gradients is None else (y, *gradients)
+
+    return answer
+
+
 def _wrong(case: Case, problem: str) -> Verdict:
     hint = f"; hint: {case.hint}" if case.hint else ""
     return Verdict(False, f"wrong on {case.what}: {problem}{hint}")
