@@ -19,7 +19,7 @@ from resnet_tutorial.data.folders import folder
 # and 03b5dce01913d631647c71ecec9e9cb8 for the second.
 CIFAR10 = Remote(
     "cifar-10-binary.tar.gz",
-    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9dddda3db29a59bca1dd",
+    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     (
         "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
         "https://cave.cs.toronto.edu/kriz/cifar-10-binary.tar.gz",
