@@ -29,7 +29,11 @@ MAY_IMPORT = {
     "check": {"scratch", "models"},
     "train": {"names", "models", "data", "augment", "records"},
     "experiments": {"names", "models", "data", "records", "surgery", "train"},
-    "cli": {"names", "models", "data", "records", "train", "experiments", "counts", "figures"},
+    "cli": {
+        *("names", "models", "data", "recipe", "weights", "train", "experiments", "counts"),
+        "figures",
+    },
+    "__main__": {"cli"},
 }
 # Libraries that only these parts may import, anywhere in the file.
 ONLY_IN = {
