@@ -19,9 +19,10 @@ import torch
 
 from resnet_tutorial import data, models, names, records, surgery, train
 from resnet_tutorial.records import Record
-from resnet_tutorial.train import Cosine, Recipe
+from resnet_tutorial.train import Cosine, OneCycle, Recipe, Steps
 
 RESULTS = Path(__file__).parent / "results"
+RUNS = Path("runs")  # checkpoints and weights, in the working directory
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,17 @@ class Run:
         """The network that training starts from: the built one."""
         return self.build()
 
-    def execute(self) -> Record:
-        """Trains the network, returns the Record."""
-        record = train.fit(self.start(), data.load(self.data), self.recipe, seed=self.seed)
-        return replace(record, model=self.model, variant=self.variant)
+    def execute(self, folder: str | os.PathLike | None = None) -> Record:
+        """Trains the network, going on with what `folder` holds; the Record."""
+        record = train.fit(
+            self.start(),
+            data.load(self.data),
+            self.recipe,
+            seed=self.seed,
+            folder=folder,
+            resume=True,
+        )
+        return replace(record, variant=self.variant)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,21 +127,26 @@ def grid(models: Sequence[str], seeds: Sequence[int], recipe: Recipe, **settings
     return [Run(model, recipe, seed, **settings) for model in models for seed in seeds]
 
 
-def _execute_on_one_thread(run: Run) -> Record:
+def _execute_on_one_thread(run: Run, folder: Path | None) -> Record:
     torch.set_num_threads(1)
-    return run.execute()
+    return run.execute(folder)
 
 
-def execute(runs: Sequence[Run], workers: int | None = None) -> Iterator[Record]:
+def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]:
     """Executes `runs` side by side, one thread each, and yields their Records in order.
 
-    Nets on 8x8 images are too small to keep two threads busy, so two runs side by side end sooner
-    than one after the other; and one thread adds in one order, so results repeat exactly.
+    These nets are too small to keep two threads busy, so two runs side by side end sooner than one
+    after the other; and one thread adds in one order, so results repeat exactly. On a GPU the runs
+    come one after the other. Each keeps its checkpoints in a folder of its own under `folder`.
     """
-    workers = min(workers or os.cpu_count() or 1, len(runs))
+    folders = [folder / run.label if folder else None for run in runs]
+    if torch.cuda.is_available():
+        yield from (run.execute(place) for run, place in zip(runs, folders, strict=True))
+        return
+    workers = min(os.cpu_count() or 1, len(runs))
     spawn = multiprocessing.get_context("spawn")  # a forked child would inherit torch's locks
     with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        yield from pool.map(_execute_on_one_thread, runs)
+        yield from pool.map(_execute_on_one_thread, runs, folders)
 
 
 DEPTHS = (
@@ -147,6 +160,7 @@ DEPTHS = (
     "resnet8",
 )
 DIGITS = Recipe(epochs=15, batch_size=64, lr=0.05, schedule=Cosine(warmup=20))
+COLD = replace(DIGITS, schedule=Cosine(warmup=0))
 SHORT, NARROW = replace(DIGITS, epochs=6), (("widths", (8, 16, 32)),)
 QUICK = Recipe(epochs=8, batch_size=128, lr=0.1, schedule=Cosine(warmup=10))
 GENTLE = replace(QUICK, lr=0.01)
@@ -162,6 +176,25 @@ def extended(model: str, seed: int, recipe: Recipe) -> Extended:
     """`model`, narrow, from what plain20 learned under QUICK."""
     shallow = Run("plain20", QUICK, seed, parts=NARROW)
     return Extended(model, recipe, seed, parts=NARROW, shallow=shallow)
+
+
+# The paper's recipe in short: the digits' 8x8 pixels allow a shift by one, and no mirror image.
+BRIEF = Recipe(epochs=15, batch_size=64, lr=0.1, schedule=Steps(), padding=1)
+# Schedules that two CPU cores finish. They are proxies: named so wherever their results stand.
+FASHION = Recipe(
+    epochs=2, batch_size=128, lr=0.1, schedule=OneCycle(peak=0.2), precision="bfloat16"
+)
+PROXY = replace(FASHION, epochs=3, padding=4, flip=0.5, per_pixel_mean=True)
+
+
+def brief(parts: tuple = (), kind: type[Run] = Run, **changes) -> list[Run]:
+    """ResNet-20 on the digits under BRIEF with `changes`, five seeds."""
+    return [kind("resnet20", replace(BRIEF, **changes), s, parts=parts) for s in range(5)]
+
+
+def fashion(models: Sequence[str], parts: tuple = ()) -> list[Run]:
+    """Runs on Fashion-MNIST, three seeds."""
+    return grid(models, range(3), FASHION, data="fashion_mnist", parts=parts)
 
 
 EXPERIMENTS: dict[str, list[Run]] = {
@@ -202,6 +235,35 @@ EXPERIMENTS: dict[str, list[Run]] = {
     "digits_rescaled_long": degrading(replace(LONG, lr=0.3), Rescaled),
     "digits_warm_long": degrading(replace(LONG, schedule=Cosine(warmup=120))),
     "digits_clip_long": degrading(replace(LONG, clip=1.0)),
+    # The deepest pair without a warm-up: training/recipe.
+    "digits_cold": grid(("plain110", "resnet110"), range(5), COLD),
+    # One line of the recipe changed at a time: training/recipe.
+    "digits_recipe": brief(),
+    "digits_recipe_no_drops": brief(schedule=Steps(drops=())),
+    "digits_recipe_cosine": brief(schedule=Cosine(warmup=0)),
+    "digits_recipe_one_cycle": brief(schedule=OneCycle()),
+    "digits_recipe_no_momentum": brief(momentum=0.0),
+    "digits_recipe_no_momentum_lr1": brief(momentum=0.0, lr=1.0),
+    "digits_recipe_no_decay": brief(weight_decay=0.0),
+    "digits_recipe_no_shift": brief(padding=0),
+    "digits_recipe_mirror": brief(flip=0.5),
+    "digits_recipe_smoothing": brief(label_smoothing=0.1),
+    "digits_recipe_bfloat16": brief(precision="bfloat16"),
+    "digits_recipe_dropped_branch": brief((("block", models.DroppedBranchBlock),)),
+    "digits_recipe_dropped_shortcut": brief((("shortcut", models.option_a_dropped),)),
+    "digits_recipe_no_norm": brief(kind=Unnormalised),
+    "digits_recipe_no_norm_lr001": brief(kind=Unnormalised, lr=0.01),
+    # Plain and residual at two depths, and the shortcuts, under a proxy schedule:
+    # pytorch/architectures, training/recipe, training/depth_sweep.
+    "fashion_depth": fashion(("plain56", "resnet56", "plain20", "resnet20")),
+    "fashion_option_b": fashion(("resnet20",), (("shortcut", models.option_b),)),
+    "fashion_option_c": fashion(("resnet20",), (("shortcut", models.option_c),)),
+    "fashion_dropped_branch": fashion(("resnet20",), (("block", models.DroppedBranchBlock),)),
+    "fashion_dropped_shortcut": fashion(("resnet20",), (("shortcut", models.option_a_dropped),)),
+    # CIFAR-10 (JPEG-75 copy) under a proxy schedule: training/depth_sweep.
+    "cifar10_jpeg75_proxy": grid(
+        ("plain56", "resnet56", "plain20", "resnet20"), range(1), PROXY, data="cifar10-jpeg75"
+    ),
 }
 
 
@@ -224,7 +286,8 @@ def reproduce(experiment: str) -> None:
     """Runs what has no record yet, in the experiment's order, and saves each record at once."""
     runs = names.lookup(EXPERIMENTS, experiment, "experiment")
     missing = [run for run in runs if not _path(experiment, run).exists()]
-    for run, record in zip(missing, execute(missing) if missing else (), strict=True):
+    done = execute(missing, RUNS / experiment) if missing else ()
+    for run, record in zip(missing, done, strict=True):
         replace(record, experiment=experiment).save(_path(experiment, run))
         errors = f"train {record.train_error:.2%}, test {record.test_error:.2%}"
         print(f"{experiment} {run.label}: {errors}, {record.status}", flush=True)
