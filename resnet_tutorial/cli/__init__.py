@@ -50,6 +50,8 @@ def is_mistake(error: Exception) -> bool:
     """
     if isinstance(error, OSError):  # ConnectionError and FileNotFoundError among them
         return True
+    if type(error).__name__ == "OutOfMemoryError":  # torch's: the network or the batch is too large
+        return True
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     package = innermost.f_globals.get("__name__", "").partition(".")[0]
     return isinstance(error, ValueError) and package == PACKAGE

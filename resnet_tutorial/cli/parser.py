@@ -1,10 +1,12 @@
 """From words to a command: tyro's parser, its errors in one line."""
 
 import contextlib
+import functools
 import io
+import operator
 import re
 from collections.abc import Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, runtime_checkable
 
 import tyro
 from tyro.conf import subcommand
@@ -12,7 +14,7 @@ from tyro.conf import subcommand
 import resnet_tutorial
 from resnet_tutorial.cli.datasets import ACTIONS, Data
 from resnet_tutorial.cli.networks import Describe
-from resnet_tutorial.cli.recipes import FIRST, RECIPES, REGISTRY
+from resnet_tutorial.cli.recipes import FIRST, REGISTRY, starting_from
 from resnet_tutorial.cli.reproducing import Reproduce
 from resnet_tutorial.cli.text import PROGRAM
 from resnet_tutorial.cli.training import Evaluate, Train
@@ -29,6 +31,9 @@ COMMANDS = {
     "reproduce": Reproduce,
     "data": Data,
 }
+ANY_COMMAND = functools.reduce(
+    operator.or_, (Annotated[kind, subcommand(name)] for name, kind in COMMANDS.items())
+)
 # What Python says of a word that is no number, and what is meant.
 PLAIN = {
     r"invalid literal for int\(\) with base 10:": "expected a whole number, got",
@@ -37,6 +42,7 @@ PLAIN = {
 }
 
 
+@runtime_checkable
 class Command(Protocol):
     """What every command is once its words are parsed."""
 
@@ -58,9 +64,9 @@ def parse(arguments: Sequence[str]) -> Command:
     _check_names(arguments)
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(said), starting_from(_like(arguments)):
             return tyro.cli(
-                _commands(arguments),
+                ANY_COMMAND,
                 prog=PROGRAM,
                 description=DESCRIPTION,
                 args=arguments,
@@ -82,18 +88,10 @@ def _check_names(arguments: Sequence[str]) -> None:
         lookup(ACTIONS, second, "command after data")
 
 
-def _commands(arguments: Sequence[str]) -> object:
-    """The type that tyro parses: any of the commands, train with the values of its --like."""
-    like = re.search(r"(?:^|\0)--like[=\0]([^\0]*)", "\0".join(arguments))
-    recipe = lookup(RECIPES, like[1] if like else FIRST, "recipe")
-    start = Train(model=tyro.MISSING, data=tyro.MISSING, recipe=recipe)
-    return (
-        Annotated[Train, subcommand("train", default=start)]
-        | Annotated[Evaluate, subcommand("evaluate")]
-        | Annotated[Describe, subcommand("describe")]
-        | Annotated[Reproduce, subcommand("reproduce")]
-        | Annotated[Data, subcommand("data")]
-    )
+def _like(arguments: Sequence[str]) -> str:
+    """The recipe that --like names, before all else: it decides what the defaults are."""
+    given = re.search(r"(?:^|\0)--like[=\0]([^\0]*)", "\0".join(arguments))
+    return given[1] if given else FIRST
 
 
 def in_one_line(box: str) -> str:
@@ -102,11 +100,11 @@ def in_one_line(box: str) -> str:
     >>> in_one_line("╭─ Oh ─╮\\n│ Unrecognized options: --lrr │\\n│ ──── │\\n│ For full help │")
     'Unrecognized options: --lrr'
     """
-    text = re.sub(r"\x1b\[[\d;]*m", "", box)
-    rows = [row.strip("│") for row in text.splitlines() if row.startswith("│")]
-    sections = re.split(r"\n *─+ *(?:\n|$)", "\n".join(rows or [text]))
-    kept = (s for s in sections if not re.match(r" *(Argument helptext|For full help)", s))
-    shallow = (re.sub(r"^ {8,}.*\n?", "", section, flags=re.M) for section in kept)
+    text = re.sub(r"\x1b\[[\d;]*m|│", "", box)
+    # Between two rules; the title is in the first one, or above it where there is no UTF-8.
+    title, *sections = re.split(r"^ *(?:[╭╰].*|[-─]+) *$", text, flags=re.M)
+    kept = [s for s in sections if not re.match(r"\s*(Argument helptext|For full help|$)", s)]
+    shallow = (re.sub(r"^ {8,}.*", "", section, flags=re.M) for section in kept or [title])
     line = "; ".join(" ".join(section.split()) for section in shallow)
     for said, meant in PLAIN.items():
         line = re.sub(said, meant, line)

@@ -1,7 +1,10 @@
 """How a recipe is written on the command line: its fields as options, its schedule as words."""
 
+import contextlib
 import math
 import re
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import fields
 from typing import get_args, get_type_hints
 
@@ -13,8 +16,10 @@ from resnet_tutorial.recipe import PAPER, Recipe
 RECIPES = {"digits": Recipe(), "paper": PAPER}  # what --like names
 FIRST = "digits"
 
+_start = ContextVar("_start", default=RECIPES[FIRST])
+
 REGISTRY = ConstructorRegistry()
-SCHEDULE = get_type_hints(Recipe)["schedule"]
+SCHEDULE = get_type_hints(Recipe)["schedule"]  # the union of all schedules
 
 
 def _spelled(name: str) -> str:
@@ -23,6 +28,21 @@ def _spelled(name: str) -> str:
 
 
 SCHEDULES = {_spelled(kind.__name__): kind for kind in get_args(SCHEDULE)}
+
+
+@contextlib.contextmanager
+def starting_from(name: str) -> Iterator[None]:
+    """While the context is open, `start` gives the recipe called `name`."""
+    token = _start.set(lookup(RECIPES, name, "recipe"))
+    try:
+        yield
+    finally:
+        _start.reset(token)
+
+
+def start() -> Recipe:
+    """The recipe that the options change."""
+    return _start.get()
 
 
 def words(schedule: object) -> list[str]:
@@ -64,26 +84,25 @@ def schedule(written: list[str]) -> object:
         raise ValueError(f"expected a name, one of {', '.join(SCHEDULES)}")
     name, *settings = written
     kind = lookup(SCHEDULES, name, "schedule")
-    types = get_type_hints(kind)
+    types = {field.name: field.type for field in fields(kind)}
     given = {}
     for setting in settings:
         field, _, value = setting.partition("=")
-        given[field] = _value(
-            lookup({f.name: types[f.name] for f in fields(kind)}, field, f"{name} setting"), setting
-        )
+        given[field] = _value(lookup(types, field, f"{name} setting"), field, value)
     return kind(**given)
 
 
-def _value(kind: type, setting: str) -> object:
-    """What stands after the = of `setting`, a number or numbers with commas between."""
-    field, _, value = setting.partition("=")
+def _value(kind: object, field: str, value: str) -> object:
+    """The number, or the numbers with commas between, that `value` writes."""
+    numbers = get_args(kind)
     try:
-        parts = [get_args(kind)[0](part) for part in value.split(",")] if get_args(kind) else None
-        return kind(value) if parts is None else tuple(parts)
+        if numbers:
+            return tuple(numbers[0](part) for part in value.split(",") if part)
+        return kind(value)
     except ValueError:
-        expected = "0.5,0.75" if get_args(kind) else "20" if kind is int else "0.5"
+        example = "0.5,0.75" if numbers else "20" if kind is int else "0.5"
         raise ValueError(
-            f"expected {field}=NUMBER, as in {field}={expected}, got {setting}"
+            f"expected a setting as in {field}={example}, got {field}={value}"
         ) from None
 
 

@@ -1,7 +1,7 @@
 """resnet-tutorial train | evaluate."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,8 @@ Flag = FlagCreatePairsOff[bool]
 Device = Annotated[
     str | None, arg(metavar="DEVICE", help_behavior_hint="(default: the GPU when there is one)")
 ]
+DEVICES = ("cpu", "cuda", "mps")
+MOST_SEED = 2**31 - 1
 LIKE = " | ".join(recipes.RECIPES)
 
 
@@ -27,7 +29,7 @@ class Train:
     """The network, as in resnet20; "describe" lists them all."""
     data: Annotated[str, arg(metavar="NAME")]
     """The data set, as in digits or folder:PATH; "data list" lists them all."""
-    recipe: OmitArgPrefixes[Recipe]
+    recipe: OmitArgPrefixes[Recipe] = field(default_factory=recipes.start)
     """What --like names, changed by any of these. Write --schedule as in: --schedule steps
     warmup=400"""
     like: Annotated[str, arg(metavar=f"{{{LIKE}}}")] = recipes.FIRST
@@ -54,6 +56,8 @@ class Train:
         lookup(models.ARCHITECTURES, self.model, "model")  # before the data, which take long
         if self.out is None and (self.resume or self.plot):
             raise ValueError(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise ValueError(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
         device = _device(self.device)
         dataset = data.load(self.data)
         net = _network(self.model, dataset, self.seed)
@@ -131,19 +135,20 @@ class Evaluate:
 
         path = self._file()
         about = weights.load(path)[1]
-        name, images = self.model or about["model"], self.data or about["data"]
+        name, images = self.model or about.get("model"), self.data or about.get("data")
+        if name is None or images is None:
+            raise ValueError(f"{path} does not say what it is; give both --model and --data")
         lookup(models.ARCHITECTURES, name, "model")
         if self.data is None and images.startswith("folder:"):
-            raise ValueError(f"{path} was trained on {images}; say where it lies: --data {images}")
+            raise ValueError(f"{path} was trained on {images}; say where it is: --data folder:PATH")
+        device = _device(self.device)
         dataset = data.load(images)
-        net = _network(name, dataset, 0, weights=path).to(_device(self.device))
-        errors = train.evaluate(net, dataset, recipes.read(about["recipe"]))
-        print(
-            f"{name} on {dataset.label}: training error {errors[0]:.2%}, test error {errors[1]:.2%}"
-        )
-        if dataset.fingerprint != about["data_fingerprint"]:
-            print(f"Trained on other images than these: {about['data']}, "
-                  f"fingerprint {about['data_fingerprint']}.")  # fmt: skip
+        net = _network(name, dataset, 0, weights=path).to(device)
+        recipe = recipes.read(about["recipe"]) if "recipe" in about else None
+        errors = [f"{error:.2%}" for error in train.evaluate(net, dataset, recipe)]
+        print(f"{name} on {dataset.label}: training error {errors[0]}, test error {errors[1]}")
+        if about.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
+            print(f"These are not the images that it was trained on ({about['data']}).")
         return 0
 
     def _file(self) -> Path:
@@ -173,8 +178,10 @@ def _device(name: str | None):
 
     from resnet_tutorial import train
 
-    if name is None:
-        return train.best_device()
+    if name is not None:
+        lookup(dict.fromkeys(DEVICES), name.partition(":")[0], "device")
+    if name is None or name == "cuda" and torch.cuda.is_available():
+        return train.best_device()  # under torchrun, each process's own
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
