@@ -28,7 +28,7 @@ SAVE_SECONDS = 30.0  # between checkpoints
 class Training:
     """A run between two steps, and how it takes the next one: what `fit` does."""
 
-    def __init__(self, model, dataset, recipe, seed, world):
+    def __init__(self, model: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, world: World):
         device = next(model.parameters()).device
         self.model, self.recipe, self.world = model, recipe, world
         self.folder: RunFolder | None = None
