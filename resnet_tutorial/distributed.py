@@ -65,7 +65,15 @@ def joined(device: torch.device) -> Iterator[World]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    world = World(dist.get_rank(), dist.get_world_size())
     try:
-        yield World(dist.get_rank(), dist.get_world_size())
+        yield world
+    except RuntimeError as error:  # what a broken connection raises, among other things
+        problem = str(error).strip().splitlines()[0]
+        raise ConnectionError(
+            f"process {world.rank} of {world.size} had to stop: {problem}; when another process "
+            "ended before, its message stands above or in its log; start the run again with "
+            "resume and it goes on from the last checkpoint"
+        ) from error
     finally:
         dist.destroy_process_group()

@@ -28,7 +28,7 @@ SAVE_SECONDS = 30.0  # between checkpoints
 class Training:
     """A run between two steps, and how it takes the next one: what `fit` does."""
 
-    def __init__(self, model, dataset, recipe, seed, world):
+    def __init__(self, model: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, world: World):
         device = next(model.parameters()).device
         self.model, self.recipe, self.world = model, recipe, world
         self.folder: RunFolder | None = None
@@ -177,18 +177,19 @@ class Training:
         if self.world.size > 1:
             ask = self.step % LOOK_EVERY == 0 or self.step % self.per_epoch == 0
             signum = self.world.max(signum, self.losses.device) if ask else 0
-        diverged = self.record.status != "finished"  # keep the checkpoint from before
         due = time.perf_counter() - self.saved > SAVE_SECONDS or self.step == self.steps
-        if (signum or due) and self.world.writes and not diverged:
+        if (signum or due) and self.world.writes:
             self.save()
-        if signum and not diverged and self.step < self.steps:
+        if signum and self.record.status == "finished" and self.step < self.steps:
             raise Interrupted(
                 f"stopped after step {self.step} of {self.steps}; resume goes on from there",
                 signum,
             )
 
     def save(self) -> None:
-        """Writes a checkpoint: everything that the next step depends on."""
+        """Writes a checkpoint, everything that the next step depends on, unless the run is lost."""
+        if not self.losses.isfinite().all():
+            return  # the checkpoints from before are worth more
         state = {
             "run": self.identity(),
             "step": self.step,

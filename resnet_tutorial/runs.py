@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 FORMAT = "1"
@@ -162,12 +162,11 @@ def write(
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     contents = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(contents, partial, {"format": FORMAT, "state": json.dumps(state)})
-        with open(partial, "rb") as file:
+        with open(partial, "wb") as file:
+            file.write(serialized(contents, {"format": FORMAT, "state": json.dumps(state)}))
+            file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except SafetensorError as error:  # its way to say that the disk is full
-        raise OSError(f"{path} could not be written ({error})") from None
     finally:
         partial.unlink(missing_ok=True)
 

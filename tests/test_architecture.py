@@ -38,7 +38,7 @@ MAY_IMPORT = {
         *("batches", "data", "distributed", "evaluation", "loop", "recipe", "records", "runs"),
         "weights",
     },
-    "experiments": {"names", "models", "data", "records", "surgery", "train"},
+    "experiments": {"names", "models", "data", "records", "surgery", "train", "counts"},
     "cli": {
         *("names", "models", "data", "recipe", "weights", "train", "experiments", "counts"),
         "figures",

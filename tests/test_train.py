@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_tutorial import train
+from resnet_tutorial import loop, train
 from resnet_tutorial.data import Dataset, Split
 from resnet_tutorial.train import Cosine, Recipe, Steps
 
@@ -116,3 +116,103 @@ def test_clipping_bounds_the_step():
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(ValueError, match="batch_size 64 is larger than the 43 training images"):
         fitted(replace(RECIPE, batch_size=64))
+
+
+def test_the_bar_shows_loss_errors_and_images(capsys):
+    train.fit(Linear(), DATA, RECIPE, device="cpu", progress=True)
+    shown = capsys.readouterr().err
+    assert "120/120" in shown and "images/s" in shown  # 3 epochs of 5 batches of 8
+    assert "loss=" in shown and "train=0.0%" in shown and "test=0.0%" in shown
+    train.fit(Linear(), DATA, RECIPE, device="cpu")
+    assert capsys.readouterr().err == ""
+
+
+class Noisy(Linear):
+    def forward(self, x):
+        return super().forward(nn.functional.dropout(x, 0.5, self.training))
+
+
+def test_the_seed_decides_the_dropout_and_the_global_random_state_is_left_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    weights = []
+    for seed in (0, 0, 1):
+        model = Noisy()
+        torch.manual_seed(3)
+        train.fit(model, DATA, RECIPE, seed=seed, device="cpu")
+        assert torch.equal(torch.rand(2), expected)
+        weights.append(model.fc.weight)
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_every_step_has_dropout_of_its_own():
+    masks = []
+
+    class Watched(Noisy):
+        def forward(self, x):
+            if self.training:
+                masks.append(nn.functional.dropout(torch.ones(8, 16), 0.5, True))
+            return super().forward(x)
+
+    fitted(model=Watched())
+    assert len(masks) == 15 and len(torch.stack(masks).flatten(1).unique(dim=0)) == 15
+
+
+def test_bfloat16_rounds_the_forward_pass_and_leaves_the_weights_in_float32():
+    seen = []
+
+    class Watched(Linear):
+        def forward(self, x):
+            logits = super().forward(x)
+            seen.append(logits.dtype)
+            return logits
+
+    model, record = fitted(replace(RECIPE, precision="bfloat16"), model=Watched())
+    assert set(seen) == {torch.bfloat16} and model.fc.weight.dtype == torch.float32
+    assert record.test_error == 0.0 and record.recipe["precision"] == "bfloat16"
+
+
+def test_label_smoothing_is_in_the_training_loss():
+    losses = [
+        fitted(replace(RECIPE, label_smoothing=share))[1].curve[-1].train_loss
+        for share in (0.0, 0.5)
+    ]
+    floor = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))  # no network can be below it
+    assert losses[0] < floor < losses[1]
+
+
+def test_evaluate_subtracts_the_mean_that_the_recipe_names():
+    recipe = replace(RECIPE, per_pixel_mean=True)
+    tilted = replace_train(np.where(np.arange(16).reshape(4, 4) < 8, 0, 60).astype(np.uint8))
+    model = Linear()
+    record = train.fit(model, tilted, recipe, device="cpu")
+    assert train.evaluate(model, tilted, recipe) == (record.train_error, record.test_error)
+    logits = [images for images, _ in train.Batches.of(tilted, tilted.test, "cpu", recipe)
+              .normalized(99)]  # fmt: skip
+    assert abs(logits[0].mean(0)).max() < abs(tilted.normalize(tilted.test.images).mean(0)).max()
+
+
+def replace_train(offset):
+    """The stripes, brighter by `offset` at each pixel."""
+    parts = [Split(part.images + offset, part.labels) for part in (DATA.train, DATA.test)]
+    return Dataset("tilted", *parts, DATA.classes)
+
+
+def test_compile_hands_over_the_network_and_trains_the_same_weights(monkeypatch):
+    compiled = []
+
+    def pretend(model, mode):
+        compiled.append((model, mode))
+        return model
+
+    monkeypatch.setattr(torch, "compile", pretend)
+    model = Linear()
+    train.fit(model, DATA, RECIPE, device="cpu", compile=True)
+    assert compiled == [(model, "default")]
+    assert torch.equal(model.fc.weight, fitted()[0].fc.weight)
+
+
+def test_training_error_of_large_sets_is_measured_on_a_spread_part(monkeypatch):
+    monkeypatch.setattr(loop, "MOST_TRAIN_ERROR_IMAGES", 4)
+    _, record = fitted(replace(RECIPE, epochs=1, lr=1e-9))
+    assert record.train_error in {0, 0.25, 0.5, 0.75, 1}

@@ -34,20 +34,21 @@ class Reproduce:
             raise ValueError("give names of experiments, or --missing, or --list, and only one")
         for name in self.experiments:  # all of them before the first, which may take hours
             lookup(experiments.EXPERIMENTS, name, "experiment")
-        left = [name for name, _ in experiments.missing()]
-        if not (self.experiments or self.missing):
-            rows = [("experiment", "runs", "recorded")]
-            for name, runs in experiments.EXPERIMENTS.items():
-                rows.append((name, len(runs), len(runs) - left.count(name)))
-            print(table(rows))
+        if self.experiments or self.missing:
+            self._reproduce(self.experiments or tuple(experiments.all_missing()))
             return 0
-        wanted = self.experiments or tuple(dict.fromkeys(left))
-        for name in wanted:
-            if name in left:
-                print(f"{name}: {left.count(name)} runs", flush=True)
-                experiments.reproduce(name)
-            else:
-                print(f"{name}: every run has a record")
+        rows = [("experiment", "runs", "recorded")]
+        for name, runs in experiments.EXPERIMENTS.items():
+            rows.append((name, len(runs), len(runs) - len(experiments.missing(name))))
+        print(table(rows))
+        return 0
+
+    def _reproduce(self, wanted: tuple[str, ...]) -> None:
+        from resnet_tutorial import experiments
+
         if not wanted:
             print("Every run of every experiment has a record.")
-        return 0
+        for name in wanted:
+            left = len(experiments.missing(name))
+            print(f"{name}: {left} runs without a record", flush=True)
+            experiments.reproduce(name)
