@@ -18,6 +18,7 @@ from resnet_tutorial import data, experiments, records, train
 from resnet_tutorial.cli import is_mistake, main, recipes
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.cli.text import table
+from resnet_tutorial.experiments import kinds
 from resnet_tutorial.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
 
 MODULE = [sys.executable, "-m", "resnet_tutorial"]
@@ -439,6 +440,7 @@ def quick(images, tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(experiments, "RESULTS", tmp_path / "results")
+    monkeypatch.setitem(kinds.PIXELS, f"folder:{images}", 24 * 64)
     for name in list(experiments.EXPERIMENTS):
         monkeypatch.delitem(experiments.EXPERIMENTS, name)
     experiments.EXPERIMENTS.update(first=[one, two], second=[two])
