@@ -20,11 +20,13 @@ from resnet_tutorial.experiments.kinds import (
     execute,
     grid,
 )
-from resnet_tutorial.experiments.table import EXPERIMENTS
+from resnet_tutorial.experiments.table import EXPERIMENTS, NARROW, QUICK
 from resnet_tutorial.records import Record
 
 __all__ = [
     "EXPERIMENTS",
+    "NARROW",
+    "QUICK",
     "Extended",
     "Rescaled",
     "Run",
