@@ -114,9 +114,20 @@ def run_install_cell(python: Path) -> None:
     run(python, "-c", source + chapters.install_source(), env=os.environ | redirect)
 
 
+def copy_sources(target: Path) -> list[str]:
+    """The files that git tracks or would track, copied: a build in the tree leaves traces."""
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    files = [name for name in listed.splitlines() if (ROOT / name).is_file()]
+    for name in files:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+    return files
+
+
 def install_wheel(python: Path, folder: Path) -> None:
     """The wheel of the working tree, in place of what came through git."""
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ROOT)
+    copy_sources(folder / "source")
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, folder / "source")
     [wheel] = folder.glob("*.whl")
     run(python, "-m", "pip", "uninstall", "-q", "-y", project()["name"])
     run(python, "-m", "pip", "install", "-q", wheel)

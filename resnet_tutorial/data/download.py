@@ -144,3 +144,5 @@ def _download(url: str, part: Path) -> None:
         with bar, part.open("ab" if goes_on else "wb") as file:
             for chunk in answer.iter_content(CHUNK):
                 bar.update(file.write(chunk))
+    if part.stat().st_size < done + size:  # urllib3 1 takes a connection that broke for the end
+        raise requests.ConnectionError
