@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu
+from torch.nn.functional import dropout, pad, relu
 
 Shortcut = Callable[[int, int, int], nn.Module]  # (in_channels, out_channels, stride)
 Input = Float[Tensor, "n c h w"]
@@ -68,6 +68,11 @@ def option_c(in_channels: int, out_channels: int, stride: int) -> nn.Module:
     return nn.Sequential(conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
 
 
+def option_a_dropped(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    """Option A with half of its values set to zero in training: He et al. 2016, table 1, failed."""
+    return nn.Sequential(option_a(in_channels, out_channels, stride), nn.Dropout(0.5))
+
+
 class PlainBlock(nn.Module):
     """``BasicBlock`` without the addition; ignores its shortcut, to be exchangeable with it."""
 
@@ -108,6 +113,24 @@ class BasicBlock(nn.Module):
         f = self.conv1(x)
         f = self.bn1(f)
         f = relu(f)
+        f = self.conv2(f)
+        f = self.bn2(f)
+        y = self.downsample(x) + f
+        return relu(y)
+
+
+class DroppedBranchBlock(BasicBlock):
+    """BasicBlock with half of the values between its convolutions set to zero in training.
+
+    The place is that of wide residual networks (Zagoruyko and Komodakis 2016), in the paper's order
+    of layers. Chapter: training/recipe.
+    """
+
+    def forward(self, x: Input) -> Output:
+        f = self.conv1(x)
+        f = self.bn1(f)
+        f = relu(f)
+        f = dropout(f, 0.5, self.training)
         f = self.conv2(f)
         f = self.bn2(f)
         y = self.downsample(x) + f

@@ -7,6 +7,7 @@ parameters are torchvision's, so its ImageNet checkpoints load with ``strict=Tru
 Chapter: pytorch/residual_networks.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -15,10 +16,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from resnet_tutorial import weights as trained
 from resnet_tutorial.blocks import (
     BasicBlock,
     Bottleneck,
     BottleneckV1,
+    DroppedBranchBlock,
     PadShortcut,
     PlainBlock,
     PreActBasicBlock,
@@ -26,6 +29,7 @@ from resnet_tutorial.blocks import (
     Shortcut,
     conv,
     option_a,
+    option_a_dropped,
     option_b,
     option_b_preact,
     option_c,
@@ -38,6 +42,7 @@ __all__ = [
     "BasicBlock",
     "Bottleneck",
     "BottleneckV1",
+    "DroppedBranchBlock",
     "PadShortcut",
     "PlainBlock",
     "PreActBasicBlock",
@@ -48,6 +53,7 @@ __all__ = [
     "cifar_stem",
     "imagenet_stem",
     "option_a",
+    "option_a_dropped",
     "option_b",
     "option_b_preact",
     "option_c",
@@ -219,13 +225,21 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def build(name: str, num_classes: int | None = None, in_channels: int = 3, **parts) -> ResNet:
-    """The network called ``name``, freshly initialised from torch's global random state.
+def build(
+    name: str,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    weights: str | os.PathLike | None = None,
+    **parts,
+) -> ResNet:
+    """The network called ``name``, initialised from torch's global random state, or trained.
 
     Args:
         name: a key of ``ARCHITECTURES``.
         num_classes: by default 10 for the CIFAR nets and 1000 for the ImageNet nets.
-        in_channels: 3 for colour images, 1 for grey ones.
+        in_channels: 3 for colour images, the default, 1 for grey ones.
+        weights: trained ones by the name of their data, ``"fashion_mnist"``, or a file of them,
+            ``"runs/a/model.safetensors"``; by default the classes and channels are then theirs.
         parts: what to exchange, by the field of ``Architecture``: ``block=BottleneckV1``,
             ``shortcut=option_b``, ``widths=(8, 16, 32)``, ``stage_sizes=(1, 1, 1)``, ``stem=...``.
 
@@ -238,10 +252,22 @@ def build(name: str, num_classes: int | None = None, in_channels: int = 3, **par
     allowed = {field.name: field for field in fields(Architecture) if field.name != "num_classes"}
     for part in parts:
         lookup(allowed, part, "part")
-    if num_classes is not None:
-        parts["num_classes"] = num_classes
     architecture = replace(lookup(ARCHITECTURES, name, "model"), **parts)
+    tensors = {}
+    if weights is not None:
+        weights = trained.find(name, weights)
+        tensors, _ = trained.load(weights)
+        num_classes = num_classes or len(tensors.get("fc.bias", ())) or None
+        in_channels = in_channels or tensors["conv1.weight"].shape[1]
+    if num_classes is not None:
+        architecture = replace(architecture, num_classes=num_classes)
     if architecture.block is PlainBlock and "shortcut" in parts:
         raise ValueError(f"{name!r} is a plain net and has no shortcut to exchange: leave it out")
     preact = architecture.block in (PreActBasicBlock, PreActBottleneck)
-    return (PreActResNet if preact else ResNet)(architecture, in_channels)
+    net = (PreActResNet if preact else ResNet)(
+        architecture, 3 if in_channels is None else in_channels
+    )
+    net.name = name
+    if weights is not None:
+        trained.put(net, tensors, weights)
+    return net

@@ -15,6 +15,7 @@ from pathlib import Path
 FORMAT = 1
 SOURCES = (  # what a run's result can depend on
     "augment.py",
+    "batches.py",
     "blocks.py",
     "data/__init__.py",
     "data/arrays.py",
@@ -22,7 +23,12 @@ SOURCES = (  # what a run's result can depend on
     "data/dataset.py",
     "data/fashion.py",
     "data/folders.py",
+    "distributed.py",
+    "evaluation.py",
+    "experiments/kinds.py",
+    "loop.py",
     "models.py",
+    "recipe.py",
     "surgery.py",
     "train.py",
 )

@@ -16,7 +16,7 @@ from resnet_tutorial.data.download import home
 from resnet_tutorial.data.fashion import fashion_mnist
 from resnet_tutorial.data.folders import folder
 
-__all__ = ["DATASETS", "Dataset", "Split", "folder", "home", "load", "save"]
+__all__ = ["DATASETS", "FINGERPRINTS", "Dataset", "Split", "folder", "home", "load", "save"]
 
 TEST_SIZE = 500  # of the 1,797 digits; 1,297 remain for training
 SPLIT_SEED = 0
@@ -48,6 +48,12 @@ DATASETS = {
     "cifar10": cifar10,
     "cifar10-jpeg75": cifar10_jpeg75,
     "cifar100": cifar100,
+}
+# Of the data sets as they should be: what `Dataset.fingerprint` is for each.
+FINGERPRINTS = {
+    "digits": "529a36f9fa2a1895",
+    "fashion_mnist": "a06d3266794aa014",
+    "cifar10-jpeg75": "68bbfc5b79429794",
 }
 
 

@@ -1,0 +1,155 @@
+"""Kinds of training runs, as data, and how they are executed side by side.
+
+Chapters: problem/degradation, theory/gradient_flow, training/depth_sweep.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from resnet_tutorial import counts, data, models, surgery, train
+from resnet_tutorial.records import Record
+from resnet_tutorial.train import Recipe
+
+# Pixels that an epoch shows: what the cost of a run is estimated from, without loading the data.
+PIXELS = {
+    "digits": 1_297 * 8 * 8,
+    "fashion_mnist": 60_000 * 28 * 28,
+    "cifar10": 50_000 * 32 * 32,
+    "cifar10-jpeg75": 50_000 * 32 * 32,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run, fully described: on one machine's CPU, equal Runs give equal curves.
+
+    `parts` replace parts of the named architecture: `(("widths", (8, 16, 32)),)`.
+    """
+
+    model: str
+    recipe: Recipe
+    seed: int
+    data: str = "digits"
+    parts: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The run's name among the runs of its experiment, and its file's."""
+        return f"{self.model}-seed{self.seed}"
+
+    @property
+    def variant(self) -> dict:
+        """What a Record keeps of the run beside model, recipe and seed: its kind and its parts."""
+        parts = {part: getattr(value, "__name__", str(value)) for part, value in self.parts}
+        return {"kind": type(self).__name__, **parts}
+
+    @property
+    def cost(self) -> float:
+        """Multiply-adds of all forward passes: what runs are ordered by."""
+        net = models.build(self.model, **dict(self.parts))
+        return counts.count_macs(net, (3, 32, 32)) / 32**2 * PIXELS[self.data] * self.recipe.epochs
+
+    def build(self) -> torch.nn.Module:
+        """The network as it is before training: initialised under the run's seed."""
+        dataset = data.load(self.data)
+        torch.manual_seed(self.seed)
+        return models.build(
+            self.model,
+            num_classes=len(dataset.classes),
+            in_channels=dataset.image_shape[0],
+            **dict(self.parts),
+        )
+
+    def start(self) -> torch.nn.Module:
+        """The network that training starts from: the built one."""
+        return self.build()
+
+    def execute(self, folder: str | os.PathLike | None = None) -> Record:
+        """Trains the network, going on with what `folder` holds; the Record."""
+        record = train.fit(
+            self.start(),
+            data.load(self.data),
+            self.recipe,
+            seed=self.seed,
+            folder=folder,
+            resume=True,
+        )
+        return replace(record, variant=self.variant)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extended(Run):
+    """A run that starts from what `shallow` learned, in a net as deep as `model`.
+
+    `shallow` is trained first; `surgery.identity_extension` adds the missing layers.
+    """
+
+    shallow: Run
+
+    @property
+    def variant(self) -> dict:
+        return {**super().variant, "shallow": self.shallow.label}
+
+    def start(self) -> torch.nn.Module:
+        """A network as deep as `model` that computes what the trained `shallow` computes."""
+        dataset = data.load(self.shallow.data)
+        net = self.shallow.build()
+        train.fit(net, dataset, self.shallow.recipe, seed=self.shallow.seed, device="cpu")
+        images = torch.from_numpy(dataset.normalize(dataset.train.images))
+        return surgery.identity_extension(net, self.build(), images)
+
+
+@dataclass(frozen=True)
+class Rescaled(Run):
+    """A run from the usual start, rescaled so that no layer's relative gradient exceeds another's.
+
+    The gradients are those of the first batch; see `surgery.equalise_gradients`.
+    """
+
+    def start(self) -> torch.nn.Module:
+        """The built network, times a number in each layer: it computes the same."""
+        train = data.load(self.data).train.take(slice(self.recipe.batch_size))
+        images = torch.from_numpy(data.load(self.data).normalize(train.images))
+        return surgery.equalise_gradients(self.build(), images, torch.from_numpy(train.labels))
+
+
+@dataclass(frozen=True)
+class Unnormalised(Run):
+    """A run of the network with every batch norm taken out."""
+
+    def build(self) -> torch.nn.Module:
+        """The network as it is before training, without batch norm."""
+        return surgery.without_batch_norm(super().build())
+
+
+def grid(models: Sequence[str], seeds: Sequence[int], recipe: Recipe, **settings) -> list[Run]:
+    """One Run for every model and seed; name the slowest model first, so that no worker waits."""
+    return [Run(model, recipe, seed, **settings) for model in models for seed in seeds]
+
+
+def _execute_on_one_thread(run: Run, folder: Path | None) -> Record:
+    torch.set_num_threads(1)
+    return run.execute(folder)
+
+
+def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]:
+    """Executes `runs` side by side, one thread each, and yields their Records in order.
+
+    These nets are too small to keep two threads busy, so two runs side by side end sooner than one
+    after the other; and one thread adds in one order, so results repeat exactly. On a GPU the runs
+    come one after the other. Each keeps its checkpoints in a folder of its own under `folder`.
+    """
+    folders = [folder / run.label if folder else None for run in runs]
+    if torch.cuda.is_available():
+        yield from (run.execute(place) for run, place in zip(runs, folders, strict=True))
+        return
+    workers = min(os.cpu_count() or 1, len(runs))
+    spawn = multiprocessing.get_context("spawn")  # a forked child would inherit torch's locks
+    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        yield from pool.map(_execute_on_one_thread, runs, folders)
