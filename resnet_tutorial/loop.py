@@ -16,7 +16,10 @@ from tqdm.auto import tqdm
 
 from resnet_tutorial import records
 from resnet_tutorial.batches import Batches
+from resnet_tutorial.data import Dataset
+from resnet_tutorial.distributed import World
 from resnet_tutorial.evaluation import autocast, error
+from resnet_tutorial.recipe import Recipe
 from resnet_tutorial.records import Epoch, Record
 from resnet_tutorial.runs import Interrupted, RunFolder, Stop, put_back, snapshot
 
