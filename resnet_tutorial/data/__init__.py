@@ -27,6 +27,9 @@ def digits() -> Dataset:
 
     The split is a fixed permutation. The writers of the training and the test digits are the same
     people, so the test error is optimistic for new writers.
+
+    >>> digits().label, digits().image_shape
+    ('digits', (1, 8, 8))
     """
     from sklearn.datasets import load_digits  # 0.5 s, and only the digits need it
 

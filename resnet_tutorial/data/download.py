@@ -30,7 +30,11 @@ class Remote:
 
 
 def home() -> Path:
-    """The folder of the data sets: RESNET_TUTORIAL_DATA, or the user's cache."""
+    """The folder of the data sets: RESNET_TUTORIAL_DATA, or the user's cache.
+
+    >>> isinstance(home(), Path)
+    True
+    """
     place = os.environ.get("RESNET_TUTORIAL_DATA") or _pooch().os_cache("resnet_tutorial")
     return Path(place).expanduser()
 
