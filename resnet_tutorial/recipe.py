@@ -14,6 +14,9 @@ class Cosine:
 
     warmup: int = 20
 
+    def __post_init__(self):
+        _check_warmup(self.warmup)
+
     def factor(self, step: int, steps: int) -> float:
         """What the learning rate is multiplied with at `step` of `steps`.
 
@@ -37,6 +40,11 @@ class Steps:
     drops: tuple[float, ...] = (0.5, 0.75)
     warmup: int = 0
 
+    def __post_init__(self):
+        _check_warmup(self.warmup)
+        if not all(0 < drop < 1 for drop in self.drops):
+            raise ValueError(f"schedule: drops must be between 0 and 1, got {self.drops}")
+
     def factor(self, step: int, steps: int) -> float:
         """What the learning rate is multiplied with at `step` of `steps`.
 
@@ -56,6 +64,10 @@ class OneCycle:
 
     peak: float = 0.3
 
+    def __post_init__(self):
+        if not 0 < self.peak < 1:
+            raise ValueError(f"schedule: peak must be between 0 and 1, got {self.peak}")
+
     def factor(self, step: int, steps: int) -> float:
         """What the learning rate is multiplied with at `step` of `steps`.
 
@@ -64,6 +76,11 @@ class OneCycle:
         """
         top = self.peak * steps
         return min((step + 1) / top, (steps - step) / (steps - top))
+
+
+def _check_warmup(steps: int) -> None:
+    if steps < 0:
+        raise ValueError(f"schedule: warmup must not be negative, got {steps}")
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,13 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
+def test_every_checksum_is_a_sha256():
+    """One digit too many, and no download could ever be the right one."""
+    packed = [checksum for pair in fashion.FILES.values() for checksum in pair]
+    for checksum in (cifar.CIFAR10.sha256, cifar.CIFAR100.sha256, *packed):
+        assert len(bytes.fromhex(checksum)) == 32
+
+
 # Fashion-MNIST
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from resnet_tutorial.cli.parser import parse
+
 
 def python_block(text):
     [block] = re.findall(r"```python\n(.*?)```", text, re.S)
@@ -12,6 +14,15 @@ def test_the_landing_page_shows_the_same_example(root):
     """tests/test_packaging.py runs it."""
     example = python_block((root / "README.md").read_text())
     assert example == python_block((root / "book/index.md").read_text())
+
+
+def test_every_command_line_is_understood(root):
+    lines = re.findall(r"^(?:torchrun .*-m resnet_tutorial|resnet-tutorial) ([^#\n]+)",
+                       (root / "README.md").read_text(), re.M)  # fmt: skip
+    assert {"train", "evaluate", "describe", "reproduce", "data"} <= {x.split()[0] for x in lines}
+    for line in lines:
+        if "--help" not in line:
+            assert callable(parse(line.split()).run)
 
 
 def test_every_path_of_the_tree_exists(root):

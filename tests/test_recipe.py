@@ -56,6 +56,17 @@ def test_a_senseless_recipe_is_refused(wrong):
         Recipe(**wrong)
 
 
+@pytest.mark.parametrize(
+    "kind, wrong",
+    [(Cosine, {"warmup": -1}), (Steps, {"warmup": -1}), (Steps, {"drops": (0.5, 1.0)}),
+     (Steps, {"drops": (0.0,)}), (OneCycle, {"peak": 0.0}), (OneCycle, {"peak": 1.0})],
+)  # fmt: skip
+def test_a_senseless_schedule_is_refused(kind, wrong):
+    """A peak of 0 or 1 would divide by zero only once the run is under way."""
+    with pytest.raises(ValueError, match=f"schedule: {next(iter(wrong))} must"):
+        kind(**wrong)
+
+
 def test_a_recipe_as_values_tells_schedules_apart():
     cosine, steps = (Recipe(schedule=s).as_dict()["schedule"] for s in (Cosine(), Steps()))
     assert cosine == {"name": "Cosine", "warmup": 20}

@@ -19,7 +19,7 @@ from resnet_tutorial.data.folders import folder
 # and 03b5dce01913d631647c71ecec9e9cb8 for the second.
 CIFAR10 = Remote(
     "cifar-10-binary.tar.gz",
-    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9dddda3db29a59bca1dd",
+    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     (
         "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
         "https://cave.cs.toronto.edu/kriz/cifar-10-binary.tar.gz",
@@ -50,19 +50,17 @@ def cifar10() -> Dataset:
     that lies there, which then says so in its name (see `cifar10_jpeg75`); else the original is
     downloaded.
     """
-    if not any((home() / original).exists() for original in (FOLDER10, CIFAR10.file)):
-        copy = _copy()
-        if copy is not None:
-            return copy
+    if find(CIFAR10, FOLDER10) is None and find_copy() is not None:
+        return cifar10_jpeg75()
     batches = [f"data_batch_{i}.bin" for i in range(1, 6)]
-    place = _folder(CIFAR10, FOLDER10)
+    place = get(CIFAR10, FOLDER10)
     train, test = read_binary(place, batches, 1), read_binary(place, ["test_batch.bin"], 1)
     return _whole(Dataset("cifar10", train, test, CLASSES10), place)
 
 
 def cifar100() -> Dataset:
     """CIFAR-100: 50,000 + 10,000 colour images, 32x32, of a hundred classes (the fine labels)."""
-    place = _folder(CIFAR100, FOLDER100)
+    place = get(CIFAR100, FOLDER100)
     train, test = read_binary(place, ["train.bin"], 2), read_binary(place, ["test.bin"], 2)
     classes = tuple((place / "fine_label_names.txt").read_text().split())
     return _whole(Dataset("cifar100", train, test, classes), place)
@@ -74,13 +72,37 @@ def cifar10_jpeg75() -> Dataset:
     Read from `home()`: the array file cifar10-jpeg75.npz (made by `data.save`), or images
     train/airplane/0000.jpg and so on, there or in the folder cifar10-jpeg75. Never downloaded.
     """
-    copy = _copy()
-    if copy is None:
+    place = find_copy()
+    if place is None:
         raise ValueError(
             f"no {COPY}.npz and no train/{CLASSES10[0]}/*.jpg in {home()} or {home() / COPY}; "
             "unpack the copy there, or set RESNET_TUTORIAL_DATA to where it is"
         )
-    return copy
+    found = arrays.read(place, COPY) if place.is_file() else replace(folder(place), name=COPY)
+    return _whole(found, place)
+
+
+def find(remote: Remote, name: str) -> Path | None:
+    """The unpacked archive in `home()`, else the archive, else None."""
+    places = (home() / name, home() / remote.file)
+    return next((place for place in places if place.exists()), None)
+
+
+def find_copy() -> Path | None:
+    """The JPEG-75 copy in `home()`, an array file or a folder; None when there is none."""
+    file = home() / f"{COPY}.npz"
+    if file.is_file():
+        return file
+    for place in (home(), home() / COPY):
+        if all(any((place / "train" / name).glob("*.jpg")) for name in CLASSES10):
+            return place
+    return None
+
+
+def get(remote: Remote, name: str) -> Path:
+    """The unpacked archive: what is there already, else unpacked, else first downloaded."""
+    place = home() / name
+    return place if place.is_dir() else unpack(fetch(remote), name)
 
 
 def read_binary(place: Path, files: Sequence[str], label_bytes: int) -> Split:
@@ -102,24 +124,6 @@ def read_binary(place: Path, files: Sequence[str], label_bytes: int) -> Split:
     records = np.concatenate(parts)
     images = np.ascontiguousarray(records[:, label_bytes:]).reshape(-1, *SHAPE)
     return Split(images, records[:, label_bytes - 1].astype(np.int64))
-
-
-def _folder(remote: Remote, name: str) -> Path:
-    """The unpacked archive: what is there already, else unpacked, else first downloaded."""
-    place = home() / name
-    return place if place.is_dir() else unpack(fetch(remote), name)
-
-
-def _copy() -> Dataset | None:
-    """The JPEG-75 copy when it lies in `home()`."""
-    file = home() / f"{COPY}.npz"
-    if file.is_file():
-        return _whole(arrays.read(file, COPY), file)
-    for place in (home(), home() / COPY):
-        if all(any((place / "train" / name).glob("*.jpg")) for name in CLASSES10):
-            found = folder(place)
-            return _whole(replace(found, name=COPY), place)
-    return None
 
 
 def _whole(dataset: Dataset, place: Path) -> Dataset:

@@ -48,7 +48,7 @@ def fetch(remote: Remote) -> Path:
     path = home() / remote.file
     failures = []
     if path.is_file():
-        if _sha256(path) == remote.sha256:  # before any lock: the folder may be read-only
+        if sha256(path) == remote.sha256:  # before any lock: the folder may be read-only
             return path
         failures = [f"{path} (wrong checksum)"]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,8 @@ def _pooch():
     return pooch
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The checksum of a file, in hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

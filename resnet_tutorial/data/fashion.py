@@ -81,21 +81,36 @@ def decode(content: bytes) -> UInt8[np.ndarray, "..."]:
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
+def find(name: str) -> list[Path]:
+    """The copies of the file called `name`, packed or not, in the order in which they are tried."""
+    folders = (home() / "fashion_mnist", home(), DEBIAN)
+    paths = (folder / f"{name}{suffix}" for folder in folders for suffix in ("", ".gz"))
+    return [path for path in paths if path.is_file()]
+
+
+def whole(name: str) -> bytes | None:
+    """What is in the file called `name`, from the first copy that is not damaged; None without one.
+
+    Nothing is downloaded.
+    """
+    for path in find(name):
+        content = _read(path)
+        if content is not None and hashlib.sha256(content).hexdigest() == FILES[name][0]:
+            return content
+    return None
+
+
 def _content(name: str) -> bytes:
-    """What is in the file, from the first copy that is whole."""
-    sha256, packed_sha256 = FILES[name]
-    own = home() / "fashion_mnist"
-    for folder in (own, home(), DEBIAN):
-        for path in (folder / name, folder / f"{name}.gz"):
-            content = _read(path)
-            if content is not None and hashlib.sha256(content).hexdigest() == sha256:
-                return content
+    """What is in the file: of a copy on this machine, else downloaded."""
+    content = whole(name)
+    if content is not None:
+        return content
     mirrors = tuple(f"{mirror}{name}.gz" for mirror in MIRRORS)
-    return _read(fetch(Remote(f"fashion_mnist/{name}.gz", packed_sha256, mirrors)))
+    return _read(fetch(Remote(f"fashion_mnist/{name}.gz", FILES[name][1], mirrors)))
 
 
 def _read(path: Path) -> bytes | None:
-    """The file's bytes, unpacked; None when it is absent or damaged."""
+    """The file's bytes, unpacked; None when it cannot be read or unpacked."""
     try:
         content = path.read_bytes()
         return gzip.decompress(content) if path.suffix == ".gz" else content

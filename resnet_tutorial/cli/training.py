@@ -1,0 +1,202 @@
+"""resnet-tutorial train | evaluate."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+
+from resnet_tutorial.cli import recipes
+from resnet_tutorial.cli.text import shape
+from resnet_tutorial.names import lookup
+from resnet_tutorial.recipe import Recipe
+
+Flag = FlagCreatePairsOff[bool]
+Device = Annotated[
+    str | None, arg(metavar="DEVICE", help_behavior_hint="(default: the GPU when there is one)")
+]
+DEVICES = ("cpu", "cuda", "mps")
+MOST_SEED = 2**31 - 1
+LIKE = " | ".join(recipes.RECIPES)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network on a data set."""
+
+    model: Annotated[str, Positional, arg(metavar="MODEL")]
+    """The network, as in resnet20; "describe" lists them all."""
+    data: Annotated[str, arg(metavar="NAME")]
+    """The data set, as in digits or folder:PATH; "data list" lists them all."""
+    recipe: OmitArgPrefixes[Recipe] = field(default_factory=recipes.start)
+    """What --like names, changed by any of these. Write --schedule as in: --schedule steps
+    warmup=400"""
+    like: Annotated[str, arg(metavar=f"{{{LIKE}}}")] = recipes.FIRST
+    """The recipe to begin with; its values are the defaults below."""
+    seed: int = 1
+    """Fixes the first weights, the order of the images and their augmentation."""
+    out: Annotated[
+        Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: nothing is kept)")
+    ] = None
+    """The folder for checkpoints, record.json and model.safetensors."""
+    resume: Flag = False
+    """Go on from the last checkpoint in --out, or start when there is none."""
+    plot: Flag = False
+    """Draw the errors after each epoch to curves.png in --out."""
+    device: Device = None
+    """Where to compute: cpu, cuda, cuda:1."""
+    compile: Flag = False
+    """Hand the network to torch.compile: a slower start, then faster steps."""
+
+    def run(self) -> int:
+        """Trains; 1 when the run diverged."""
+        from resnet_tutorial import data, models, train
+
+        lookup(models.ARCHITECTURES, self.model, "model")  # before the data, which take long
+        if self.out is None and (self.resume or self.plot):
+            raise ValueError(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise ValueError(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
+        device = _device(self.device)
+        dataset = data.load(self.data)
+        net = _network(self.model, dataset, self.seed)
+        self._announce(net, dataset, device)
+        record = train.fit(
+            net,
+            dataset,
+            self.recipe,
+            seed=self.seed,
+            device=device,
+            folder=self.out,
+            resume=self.resume,
+            progress=True,
+            compile=self.compile,
+        )
+        return self._report(record)
+
+    def _announce(self, net, dataset, device) -> None:
+        from resnet_tutorial.counts import count_parameters
+
+        recipe = self.recipe
+        steps = len(dataset.train) // recipe.batch_size
+        print(
+            f"{self.model}, {count_parameters(net):,} parameters, on {dataset.label}: "
+            f"{len(dataset.train):,} training and {len(dataset.test):,} test images of "
+            f"{shape(dataset.image_shape)}; device {device}"
+        )
+        print(
+            f"{recipe.epochs} epochs of {steps:,} steps of {recipe.batch_size} images, "
+            f"{recipe.epochs * steps:,} steps in all; learning rate {recipe.lr:g}, "
+            f"{' '.join(recipes.words(recipe.schedule))}; seed {self.seed}",
+            flush=True,
+        )
+
+    def _report(self, record) -> int:
+        """Says how the run ended and what it left."""
+        print(
+            f"epoch {len(record.curve)}: training error {record.train_error:.2%}, "
+            f"test error {record.test_error:.2%}, {record.curve[-1].seconds:.0f} s"
+        )
+        if self.out is None:
+            print("Nothing was kept; --out FOLDER keeps the weights and the record.")
+        else:
+            kept = ["model.safetensors", "record.json"]
+            if self.plot:
+                _plot(record, self.out / "curves.png")
+                kept.append("curves.png")
+            print(f"{self.out}: {', '.join(kept)}")
+        if record.status == "finished":
+            return 0
+        print(f"{record.status}; try a smaller --lr, or --clip 1", file=sys.stderr)
+        return 1
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure the training and test error of trained weights."""
+
+    weights: Annotated[Path, Positional, arg(metavar="FOLDER_OR_SAFETENSORS")]
+    """The folder of a run, or a file of weights."""
+    model: Annotated[
+        str | None, arg(metavar="MODEL", help_behavior_hint="(default: what the file says)")
+    ] = None
+    """The network."""
+    data: Annotated[
+        str | None, arg(metavar="NAME", help_behavior_hint="(default: what the file says)")
+    ] = None
+    """The data set."""
+    device: Device = None
+    """Where to compute: cpu, cuda, cuda:1."""
+
+    def run(self) -> int:
+        """Prints both errors."""
+        from resnet_tutorial import data, models, train, weights
+
+        path = self._file()
+        about = weights.load(path)[1]
+        name, images = self.model or about.get("model"), self.data or about.get("data")
+        if name is None or images is None:
+            raise ValueError(f"{path} does not say what it is; give both --model and --data")
+        lookup(models.ARCHITECTURES, name, "model")
+        if self.data is None and images.startswith("folder:"):
+            raise ValueError(f"{path} was trained on {images}; say where it is: --data folder:PATH")
+        device = _device(self.device)
+        dataset = data.load(images)
+        net = _network(name, dataset, 0, weights=path).to(device)
+        recipe = recipes.read(about["recipe"]) if "recipe" in about else None
+        errors = [f"{error:.2%}" for error in train.evaluate(net, dataset, recipe)]
+        print(f"{name} on {dataset.label}: training error {errors[0]}, test error {errors[1]}")
+        if about.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
+            print(f"These are not the images that it was trained on ({about['data']}).")
+        return 0
+
+    def _file(self) -> Path:
+        """The file of weights. ValueError when there is none."""
+        path = self.weights / "model.safetensors" if self.weights.is_dir() else self.weights
+        if not path.exists():
+            raise ValueError(
+                f"{path} does not exist; name the folder of a run that has ended, or a file of "
+                "weights"
+            )
+        return path
+
+
+def _network(name: str, dataset, seed: int, **settings):
+    """The network for the images and classes of `dataset`, initialised under `seed`."""
+    import torch
+
+    from resnet_tutorial import models
+
+    torch.manual_seed(seed)
+    return models.build(name, len(dataset.classes), dataset.image_shape[0], **settings)
+
+
+def _device(name: str | None):
+    """The device called `name`, else the best one. ValueError when this machine has none such."""
+    import torch
+
+    from resnet_tutorial import train
+
+    if name is not None:
+        lookup(dict.fromkeys(DEVICES), name.partition(":")[0], "device")
+    if name is None or name == "cuda" and torch.cuda.is_available():
+        return train.best_device()  # under torchrun, each process's own
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"--device {name} cannot be used ({reason}); leave it out") from None
+    return torch.device(name)
+
+
+def _plot(record, path: Path) -> None:
+    from resnet_tutorial import figures
+
+    epochs = range(1, len(record.curve) + 1)
+    errors = {
+        "training": [100 * epoch.train_error for epoch in record.curve],
+        "test": [100 * epoch.test_error for epoch in record.curve],
+    }
+    series = {part: (epochs, values) for part, values in errors.items()}
+    figures.lines(series, "epoch", "error (%)").figure.savefig(path)
