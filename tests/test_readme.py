@@ -35,10 +35,3 @@ def test_every_path_of_the_tree_exists(root):
             assert (root / folder / name).exists(), f"{folder}{name}"
         if not line.startswith("  ") and names[0].endswith("/"):
             folder = names[0]
-
-
-def test_every_make_target_named_in_the_readme_exists(root):
-    makefile = (root / "Makefile").read_text()
-    named = set(re.findall(r"`make (\w+)|^make (\w+)", (root / "README.md").read_text(), re.M))
-    for target in {one or other for one, other in named}:
-        assert re.search(rf"^{target}:", makefile, re.M), target

@@ -39,10 +39,8 @@ def as_rst(lines: list[str], pages: set[str]) -> list[str]:
     "Raises:" become fields.
     """
     text = CHAPTERS.sub(lambda found: linked(chapters_of(found.group()), pages), "\n".join(lines))
-    parts = CODE.split(text)
-    parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
     out, section = [], ""
-    for line in "".join(parts).split("\n"):
+    for line in text.split("\n"):
         indented = line.startswith("    ")
         if line in SECTIONS:
             section, line = SECTIONS[line], ""
@@ -53,8 +51,15 @@ def as_rst(lines: list[str], pages: set[str]) -> list[str]:
         elif indented and not section and out and not out[-1]:
             before = next((one for one in reversed(out) if one), "")
             out += [] if before.startswith("    ") else ["::", ""]
-        out.append(line)
+        out.append(line if indented and not section else escaped(line))
     return out
+
+
+def escaped(line: str) -> str:
+    """A line of prose, its bars escaped outside of code."""
+    parts = CODE.split(line)
+    parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+    return "".join(parts)
 
 
 def process_docstring(app, what, name, obj, options, lines):
