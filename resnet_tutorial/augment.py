@@ -87,13 +87,12 @@ class Augment(nn.Module):
         left: Shaped[Tensor, " n"],
         mirrored: Shaped[Tensor, " n"],
     ) -> Float32[Tensor, "n c h w"]:
-        """All crops by one indexing: the rows and columns that each output pixel is read from."""
+        """All crops by one indexing, which copies whole windows, then the mirror images."""
         n, _, h, w = images.shape
-        device = images.device
-        padded = F.pad(images, [self.padding] * 4).permute(0, 2, 3, 1)
-        columns = torch.arange(w, device=device)
-        columns = torch.where(mirrored[:, None], w - 1 - columns, columns) + left[:, None]
-        rows = torch.arange(h, device=device) + top[:, None]
-        image = torch.arange(n, device=device)
-        crops = padded[image[:, None, None], rows[:, :, None], columns[:, None, :]]
+        windows = F.pad(images, [self.padding] * 4).unfold(2, h, 1).unfold(3, w, 1)  # a view
+        crops = windows[torch.arange(n, device=images.device), :, top, left]
+        crops = torch.where(mirrored[:, None, None, None], crops.flip(3), crops)
+        # A copy even of one channel, whose strides .contiguous() would leave as they are: by them
+        # PyTorch chooses the kernel, and the kernel decides the last bits of a run.
+        crops = crops.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format)
         return crops.permute(0, 3, 1, 2)

@@ -82,6 +82,34 @@ def errors_by_depth(records: Sequence[Record]) -> list[Axes]:
     return axes
 
 
+def train_and_test(groups: Mapping[str, Sequence[Record]]) -> list[Axes]:
+    """A panel for each group: training error (dot) and test error (ring) of every run, in %.
+
+    The line between them is the generalisation gap. Plain nets stand left of their depth's mark,
+    residual nets right of it, a seed beside the other.
+    """
+    axes = _axes(len(groups))
+    for ax, (title, records) in zip(axes, groups.items(), strict=True):
+        depths = sorted({depth(record.model) for record in records})
+        for kind, side in (("plain", -0.35), ("resnet", 0.1)):
+            runs = [record for record in records if family(record.model) == kind]
+            x = [depths.index(depth(run.model)) + side + 0.06 * run.seed for run in runs]
+            errors = np.array([(r.train_error, r.test_error) for r in runs]).reshape(-1, 2)
+            color = colors([kind])[kind]
+            train, test = 100 * errors.T
+            ax.vlines(x, train, test, color=color, lw=1)
+            ax.plot(x, train, "o", color=color, ms=4, label=f"{kind}, training error")
+            ax.plot(x, test, "o", color=color, ms=7, mfc="none", label=f"{kind}, test error")
+        ax.set_xticks(range(len(depths)), depths)
+        ax.set(xlabel="depth (layers)", xlim=(-0.5, len(depths) - 0.5))
+        ax.set_title(title, fontsize=10)
+        ax.set_ylim(bottom=0)
+    axes[0].set_ylabel("error (%)")
+    entries = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(*entries, loc="outside lower center", ncols=4, frameon=False)
+    return axes
+
+
 def curves(records: Sequence[Record], part: str = "train_error") -> Axes:
     """One line a run: `part` of its curve after each epoch; errors in %."""
     [ax] = _axes()

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Int64
 from torch import Tensor, nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from resnet_tutorial import records
 from resnet_tutorial.batches import Batches

@@ -72,6 +72,28 @@ def outputs(
     return np.array([found[name] for name in layers], dtype=np.float64)
 
 
+@torch.no_grad()
+def response_stds(model: nn.Module) -> Float64[np.ndarray, " layers"]:
+    """Standard deviation of what each convolution of the main path gives behind its batch norm.
+
+    Over images, positions and channels together, from gamma, beta and the running variance alone:
+    no data is needed. Exact where these averages are those of the data, and the mean is then
+    beta's. Raises ValueError when the batch norm does not follow its convolution, as in
+    pre-activation nets. Chapter: training/depth_sweep.
+    """
+    found = []
+    for name in main_path(model):
+        norm = dict(model.named_modules()).get(name.replace("conv", "bn"))
+        if not isinstance(norm, nn.BatchNorm2d):
+            raise ValueError(
+                f"expected a batch norm behind each convolution, found none for {name}; "
+                "use a net of plain or post-activation blocks"
+            )
+        variance = norm.weight.square() * norm.running_var / (norm.running_var + norm.eps)
+        found.append((variance.mean() + norm.bias.var(correction=0)).sqrt().item())
+    return np.array(found)
+
+
 def output_gradient_norms(
     model: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
 ) -> Float64[np.ndarray, " layers"]:

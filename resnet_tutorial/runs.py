@@ -40,6 +40,9 @@ class Interrupted(Exception):
         super().__init__(message)
         self.signum = signum
 
+    def __reduce__(self):  # it crosses processes, from a worker to the pool
+        return type(self), (str(self), self.signum)
+
 
 class Stop:
     """While the context is open, Ctrl-C and SIGTERM set `signum` and nothing else happens.

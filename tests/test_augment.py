@@ -40,6 +40,12 @@ def test_a_batch_is_what_one_image_after_the_other_gives(make, padding):
     assert fast.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_grey_images_too_are_stored_pixel_by_pixel():
+    """By the strides PyTorch chooses a convolution's kernel, and so the last bits of a run."""
+    grey = Augment(torch.zeros(1, 1, 1), torch.ones(1, 1, 1), padding=1)
+    assert grey(BATCH[:, :1], generator()).stride() == (30, 1, 5, 1)
+
+
 def test_equal_generators_give_equal_batches_and_the_next_batch_is_another():
     augment, draws = Augment.per_channel(DATASET), generator()
     first, second = augment(BATCH, draws), augment(BATCH, draws)

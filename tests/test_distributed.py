@@ -58,7 +58,7 @@ def test_batch_norm_sees_each_process_s_part(tmp_path):
     finished(torchrun(tmp_path, "--parts", "norm", "--epochs", "1", "--batch-size", "640"))
     shared = records.load(tmp_path / runs.RECORD)
     assert abs(shared.curve[0].train_loss - loss_in_parts(2)) < 1e-5
-    assert abs(shared.curve[0].train_loss - loss_in_parts(1)) > 1e-3
+    assert abs(shared.curve[0].train_loss - loss_in_parts(1)) > 1e-4
 
 
 def loss_in_parts(parts):

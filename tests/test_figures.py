@@ -38,6 +38,25 @@ def test_errors_by_depth_draws_each_seed_and_the_mean_in_percent():
     assert (train.get_ylabel(), test.get_ylabel()) == ("training error (%)", "test error (%)")
 
 
+def test_train_and_test_joins_both_errors_of_every_run():
+    [ax, other] = figures.train_and_test({"digits": RECORDS, "one": RECORDS[:1]})
+    assert (ax.get_title(), other.get_title()) == ("digits", "one")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["8", "56"]
+    gaps, train, test = ax.collections[0], ax.lines[0], ax.lines[1]
+    np.testing.assert_allclose(train.get_ydata(), [50, 51, 0, 1])
+    np.testing.assert_allclose(test.get_ydata(), [51, 52, 1, 2])
+    np.testing.assert_allclose(train.get_xdata(), test.get_xdata())
+    assert np.all(train.get_xdata()[:2] < 1) and np.all(train.get_xdata()[2:] < 0)
+    assert np.all(ax.lines[2].get_xdata()[:2] > 0) and np.all(ax.lines[2].get_xdata()[2:] > 1)
+    assert len(set(train.get_xdata())) == 4  # no seed hides another
+    ends = [segment[:, 1] for segment in gaps.get_segments()]
+    np.testing.assert_allclose(ends, [[50, 51], [51, 52], [0, 1], [1, 2]])
+    colors = [line.get_color() for line in ax.lines]
+    assert colors == [figures.PLAIN] * 2 + [figures.RESIDUAL] * 2
+    assert test.get_markerfacecolor() == "none" != train.get_markerfacecolor()
+    assert len(ax.figure.legends[0].get_texts()) == 4
+
+
 def test_curves_draw_every_run_and_name_each_network_once():
     ax = figures.curves(RECORDS)
     assert len(ax.lines) == len(RECORDS)

@@ -25,6 +25,7 @@ PROBES = {
     "weight gradients": lambda net, x, y: probes.weight_gradient_norms(net, x, y),
     "output gradients": lambda net, x, y: probes.output_gradient_norms(net, x, y),
     "total gradient": lambda net, x, y: probes.total_gradient_norm(net, x, y),
+    "responses": lambda net, x, y: probes.response_stds(net),
     "outputs": lambda net, x, y: probes.outputs(net, x, probes.main_path(net), torch.std),
     "branches": lambda net, x, y: probes.branch_ratios(net, x),
     "cosines": lambda net, x, y: probes.weight_gradient_cosines(net, (x, y), (x, y)),
@@ -133,3 +134,31 @@ def test_block_jacobians_are_those_of_finite_differences():
         np.testing.assert_allclose(
             found["layer2.1"][:, j], column.detach().numpy(), rtol=0, atol=1e-6
         )
+
+
+def test_responses_are_those_of_the_data_whose_statistics_are_stored(net, batch):
+    """In training mode, with gammas, betas and epsilons that matter."""
+    images, _ = batch
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.weight.uniform_(-2, 2)
+                module.bias.uniform_(-1, 1)
+                module.eps, module.momentum = 1.0, 1.0
+    clone = copy.deepcopy(net).train()
+    layers = [name.replace("conv", "bn") for name in probes.main_path(net)]
+    expected = probes.outputs(net, images, layers, lambda y: y.std(correction=0))
+    clone(images)
+    found = probes.response_stds(clone)
+    # what is stored is the unbiased variance of 6 images of 2x2 pixels or more
+    np.testing.assert_allclose(found, expected, rtol=1 / (6 * 2 * 2))
+    assert np.abs(found / probes.response_stds(net) - 1).max() > 0.1  # the data do count
+
+
+def test_every_response_is_one_before_training_if_epsilon_is_negligible(net):
+    np.testing.assert_allclose(probes.response_stds(net), np.ones(7), rtol=1e-5)
+
+
+def test_responses_need_a_batch_norm_behind_each_convolution(net):
+    with pytest.raises(ValueError, match="behind each convolution, found none for layer1.0.conv1"):
+        probes.response_stds(models.build("preact_resnet110", stage_sizes=(1, 1, 1)))

@@ -1,6 +1,7 @@
 """What a stopped, killed or starved run leaves on the disk, and that it goes on from there."""
 
 import os
+import pickle
 import random
 import re
 import signal
@@ -238,3 +239,9 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tmp_pat
     tensors, state = RunFolder(tmp_path).load()
     assert state["step"] == 33
     assert all(t.isfinite().all() for t in tensors.values() if t.is_floating_point())
+
+
+def test_an_interrupted_run_can_say_so_from_a_worker():
+    """A process pool pickles what its workers raise."""
+    error = pickle.loads(pickle.dumps(train.Interrupted("stopped after step 3", signal.SIGTERM)))
+    assert (str(error), error.signum) == ("stopped after step 3", signal.SIGTERM)

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,14 +19,19 @@ from resnet_tutorial.cli.parser import parse
 __all__ = ["main"]
 
 PACKAGE = __name__.partition(".")[0]
+# Seconds that another process than the first waits before it tells a mistake. When all make the
+# same one, torchrun ends this process meanwhile, and the user reads one line and not eight.
+PATIENCE = 5.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command, with `arguments` in the place of the process's own; the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        with _terminable(), _one_voice(), _plain_warnings():
-            return parse(arguments).run()
+        with _terminable(), _plain_warnings(), _one_voice():
+            code = parse(arguments).run()
+            sys.stdout.flush()  # here a closed pipe can still be caught
+            return code
     except SystemExit as end:  # after --help, or on SIGTERM
         return end.code or 0
     except KeyboardInterrupt:
@@ -38,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _stopped(str(error), error.signum)
         if not is_mistake(error):
             raise
+        if not _first():
+            time.sleep(PATIENCE)
         _tell(f"error: {error}")
         return 2
 
@@ -58,14 +66,19 @@ def is_mistake(error: Exception) -> bool:
 
 
 def _stopped(message: str, signum: int) -> int:
-    _tell(message)
+    if _first():
+        _tell(message)
     return 128 + signum
 
 
+def _first() -> bool:
+    """Whether this is the first of the processes that torchrun started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _tell(message: str) -> None:
-    """One line on stderr; of the processes that torchrun started on a machine, from the first."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(" ".join(message.split()), file=sys.stderr)
+    """One line on stderr."""
+    print(" ".join(message.split()), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -95,7 +108,8 @@ def _terminable() -> Iterator[None]:
 def _one_voice() -> Iterator[None]:
     """Of all processes that torchrun started, lets the first one print."""
     with contextlib.ExitStack() as stack:
-        if os.environ.get("RANK", "0") != "0":
+        if not _first():
+            warnings.simplefilter("ignore")
             silence = stack.enter_context(open(os.devnull, "w"))
             stack.enter_context(contextlib.redirect_stdout(silence))
         yield

@@ -5,8 +5,10 @@ Chapters: problem/degradation, theory/gradient_flow, training/depth_sweep.
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -153,9 +155,16 @@ def grid(models: Sequence[str], seeds: Sequence[int], recipe: Recipe, **settings
     return [Run(model, recipe, seed, **settings) for model in models for seed in seeds]
 
 
-def _execute_on_one_thread(run: Run, folder: Path | None) -> Record:
+def _begin_worker() -> None:
     torch.set_num_threads(1)
-    return run.execute(folder)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends an idle worker without a traceback
+
+
+def _work(run: Run, folder: Path | None) -> Record:
+    try:
+        return run.execute(folder)
+    except train.Interrupted as stop:  # saved; the pool would give this process the next run
+        os._exit(128 + stop.signum)
 
 
 def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]:
@@ -164,6 +173,7 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
     These nets are too small to keep two threads busy, so two runs side by side end sooner than one
     after the other; and one thread adds in one order, so results repeat exactly. On a GPU the runs
     come one after the other. Each keeps its checkpoints in a folder of its own under `folder`.
+    Raises ChildProcessError when a run is stopped, after its checkpoint was saved.
 
     >>> [record] = execute([Run("plain8", Recipe(epochs=1), seed=0)])
     >>> record.status, len(record.curve)
@@ -175,5 +185,10 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
         return
     workers = min(os.cpu_count() or 1, len(runs))
     spawn = multiprocessing.get_context("spawn")  # a forked child would inherit torch's locks
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        yield from pool.map(_execute_on_one_thread, runs, folders)
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker) as pool:
+        try:
+            yield from pool.map(_work, runs, folders)
+        except BrokenProcessPool:
+            raise ChildProcessError(
+                "a run was stopped before its end; start again: it goes on from its checkpoint"
+            ) from None

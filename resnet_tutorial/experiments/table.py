@@ -47,7 +47,7 @@ BRIEF = Recipe(epochs=15, batch_size=64, lr=0.1, schedule=Steps(), padding=1)
 FASHION = Recipe(epochs=1, batch_size=64, lr=0.1, schedule=OneCycle(peak=0.2), precision="bfloat16")
 FAMILY = [f"{kind}{depth}" for depth in (20, 32, 44, 56, 110) for kind in ("resnet", "plain")]
 ON_GPU = replace(PAPER, precision="bfloat16")
-PROXY = replace(FASHION, epochs=2, padding=4, flip=0.5, per_pixel_mean=True)
+PROXY = replace(FASHION, padding=4, flip=0.5, per_pixel_mean=True)
 
 
 def brief(parts: tuple = (), kind: type[Run] = Run, **changes) -> list[Run]:
@@ -100,6 +100,13 @@ EXPERIMENTS: dict[str, list[Run]] = {
     "digits_clip_long": degrading(replace(LONG, clip=1.0)),
     # The deepest pair without a warm-up: training/recipe.
     "digits_cold": grid(("plain110", "resnet110"), range(5), COLD),
+    # The same with weight decay that acts within 50 steps: training/recipe.
+    "digits_cold_decay": grid(("resnet110",), range(5), replace(COLD, weight_decay=0.01)),
+    # A warm-up that ends after 20 steps; one that ends by the paper's rule, when the training error
+    # is below 80 %; and popular code's, which lasts to the first drop: training/recipe.
+    "digits_warmup_ends": grid(("resnet110",), range(5), replace(BRIEF, schedule=Steps(warmup=20))),
+    "digits_warmup_rule": grid(("resnet110",), range(5), replace(BRIEF, schedule=Steps(warmup=40))),
+    "digits_warmup_stays": grid(("resnet110",), range(5), replace(BRIEF, lr=0.01)),
     # One line of the recipe changed at a time: training/recipe.
     "digits_recipe": brief(),
     "digits_recipe_no_drops": brief(schedule=Steps(drops=())),
@@ -107,6 +114,7 @@ EXPERIMENTS: dict[str, list[Run]] = {
     "digits_recipe_one_cycle": brief(schedule=OneCycle()),
     "digits_recipe_no_momentum": brief(momentum=0.0),
     "digits_recipe_no_momentum_lr1": brief(momentum=0.0, lr=1.0),
+    "digits_recipe_no_momentum_lr1_warm": brief(momentum=0.0, lr=1.0, schedule=Steps(warmup=20)),
     "digits_recipe_no_decay": brief(weight_decay=0.0),
     "digits_recipe_no_shift": brief(padding=0),
     "digits_recipe_mirror": brief(flip=0.5),
@@ -116,6 +124,7 @@ EXPERIMENTS: dict[str, list[Run]] = {
     "digits_recipe_dropped_shortcut": brief((("shortcut", models.option_a_dropped),)),
     "digits_recipe_no_norm": brief(kind=Unnormalised),
     "digits_recipe_no_norm_lr001": brief(kind=Unnormalised, lr=0.01),
+    "digits_recipe_decay001": brief(weight_decay=0.01),
     # Plain and residual at two depths, and the shortcuts, under a proxy schedule:
     # pytorch/architectures, training/recipe, training/depth_sweep.
     "fashion_depth": fashion(("plain56", "resnet56", "plain20", "resnet20")),

@@ -1,0 +1,1 @@
+"""What `tools/bench.py` times: functions that return named actions, the reference first."""
