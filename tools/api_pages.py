@@ -71,6 +71,14 @@ def process_docstring(app, what, name, obj, options, lines):
     lines[:] = as_rst(lines, app.env.found_docs)
 
 
+def process_signature(app, what, name, obj, options, signature, return_annotation):
+    """A default that is a function or a class by its name, as in the source."""
+    if not signature:
+        return None
+    named = re.sub(r"<(?:class|function) '?(?:\w+\.)*(\w+)'?(?: at 0x\w+)?>", r"\1", signature)
+    return named.replace("<factory>", "..."), return_annotation
+
+
 def skip_member(app, what, name, obj, skip, options):
     """A field of a dataclass whose default is a function or a class is not a method."""
     borrowed = inspect.isfunction(obj) or inspect.isclass(obj)
@@ -125,6 +133,7 @@ def setup(app):
     for extension in ("autodoc", "viewcode"):
         app.setup_extension(f"sphinx.ext.{extension}")
     app.connect("autodoc-process-docstring", process_docstring)
+    app.connect("autodoc-process-signature", process_signature)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("doctree-read", link_chapter)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,23 +27,23 @@ from resnet_tutorial.scratch.shapes import (
 )
 
 __all__ = [
-    "BatchNormCache",
+    "conv2d",
+    "conv2d_backward",
     "batch_norm",
     "batch_norm_backward",
     "batch_norm_eval",
     "batch_norm_eval_backward",
-    "conv2d",
-    "conv2d_backward",
-    "cross_entropy",
-    "cross_entropy_backward",
+    "BatchNormCache",
+    "relu",
+    "relu_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
     "global_avg_pool",
     "global_avg_pool_backward",
     "linear",
     "linear_backward",
-    "max_pool2d",
-    "max_pool2d_backward",
-    "relu",
-    "relu_backward",
+    "cross_entropy",
+    "cross_entropy_backward",
 ]
 
 Array = np.ndarray
