@@ -230,6 +230,7 @@ _imagenet = partial(
     num_classes=1000,
 )
 
+#: The parts of every named network.
 ARCHITECTURES: dict[str, Architecture] = {
     **{f"plain{6 * n + 2}": Architecture((n, n, n), PlainBlock) for n in (1, 3, 5, 7, 9, 18)},
     **{f"resnet{6 * n + 2}": Architecture((n, n, n)) for n in (1, 3, 5, 7, 9, 18, 200)},

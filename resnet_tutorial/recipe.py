@@ -150,8 +150,8 @@ class Recipe:
         return {**asdict(self), "schedule": schedule, "clip": clip}
 
 
-# Section 4.2: 64k iterations of 128 images. An epoch of CIFAR-10 without its incomplete batch has
-# 390 iterations, so 164 epochs have 63,960.
+#: Section 4.2: 64k iterations of 128 images. An epoch of CIFAR-10 without its incomplete batch has
+#: 390 iterations, so 164 epochs have 63,960.
 PAPER = Recipe(
     epochs=164,
     batch_size=128,

@@ -45,6 +45,7 @@ def digits() -> Dataset:
     )
 
 
+#: What loads each data set, by its name.
 DATASETS = {
     "digits": digits,
     "fashion_mnist": fashion_mnist,
@@ -52,7 +53,7 @@ DATASETS = {
     "cifar10-jpeg75": cifar10_jpeg75,
     "cifar100": cifar100,
 }
-# Of the data sets as they should be: what `Dataset.fingerprint` is for each.
+#: Of the data sets as they should be: what `Dataset.fingerprint` is for each.
 FINGERPRINTS = {
     "digits": "529a36f9fa2a1895",
     "fashion_mnist": "a06d3266794aa014",

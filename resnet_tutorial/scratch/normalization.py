@@ -11,7 +11,12 @@ Array = np.ndarray
 
 
 class BatchNormCache(NamedTuple):
-    """What the backward pass needs; ``mean`` and biased ``var`` also feed the running averages."""
+    """What the backward pass needs; ``mean`` and biased ``var`` also feed the running averages.
+
+    >>> _, cache = batch_norm(np.arange(8.0).reshape(2, 1, 2, 2), np.ones(1), np.zeros(1))
+    >>> float(cache.mean[0]), float(cache.var[0])
+    (3.5, 5.25)
+    """
 
     x_hat: Array
     inv_std: Array

@@ -102,6 +102,21 @@ def imported_modules(notebook) -> list[str]:
     return [m for m in modules if not any(other.startswith(f"{m}.") for other in modules)]
 
 
+def source_of(app, info):
+    """The address of a function or class in the repository."""
+    repository = app.config.html_theme_options.get("repository_url")
+    found = sys.modules[info["module"]]
+    for name in info["fullname"].split("."):
+        found = getattr(found, name, None)
+    if not repository or not (inspect.isfunction(found) or inspect.isclass(found)):
+        return None
+    found = inspect.unwrap(found)
+    home = Path(sys.modules["resnet_tutorial"].__file__).parents[1]
+    path = Path(inspect.getsourcefile(found)).relative_to(home)
+    lines, first = inspect.getsourcelines(found)
+    return f"{repository}/blob/main/{path}#L{first}-L{first + len(lines) - 1}"
+
+
 def is_module(name: str) -> bool:
     try:
         return find_spec(name) is not None
@@ -130,7 +145,9 @@ def link_chapter(app, doctree):
 
 
 def setup(app):
-    for extension in ("autodoc", "viewcode"):
+    # Sphinx keeps the configuration on the disk, and can leave out a function, not a partial.
+    app.config.linkcode_resolve = lambda domain, info: source_of(app, info)
+    for extension in ("autodoc", "linkcode"):
         app.setup_extension(f"sphinx.ext.{extension}")
     app.connect("autodoc-process-docstring", process_docstring)
     app.connect("autodoc-process-signature", process_signature)
