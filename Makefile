@@ -1,12 +1,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test chapters bench serve clean
+.PHONY: help book test chapters times lab colab bench serve clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PORT ?= 8000
+ENVIRONMENTS ?= book
 # Two test processes, one thread each: two torch kernels must not fight over the same cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -rfEs --durations=8 --durations-min=1
 
@@ -35,6 +36,16 @@ test: $(INSTALLED) ## style, unit tests, site tests, then every chapter executed
 
 chapters: $(INSTALLED) ## execute the chapters that changed and store their outputs
 	@$(BIN)/python tools/chapters.py run
+
+times: $(INSTALLED) ## measure every chapter's run time and compare with the one it states
+	@$(BIN)/python tools/chapters.py time
+
+lab: $(INSTALLED) ## open JupyterLab on the book (the first time, install it)
+	@test -x $(BIN)/jupyter-lab || $(BIN)/python -m pip install -q -c constraints.txt -e '.[lab]'
+	@$(BIN)/jupyter-lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book
+
+colab: $(INSTALLED) ## run every chapter as Colab would (ENVIRONMENTS="book newest oldest")
+	@$(BIN)/python tools/colab.py $(ENVIRONMENTS)
 
 bench: $(INSTALLED) ## time the package on this machine
 	@$(BIN)/python tools/bench.py

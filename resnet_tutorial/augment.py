@@ -19,6 +19,13 @@ class Augment(nn.Module):
     `mean` `(c, 1, 1)` or `(c, h, w)` and `std` `(c, 1, 1)` are in raw pixel units and move with the
     module (`.to(device)`). `padding` is in pixels, 0 for no shift; `flip` is the probability of the
     mirror image, to be 0 where left and right mean something, as in digits.
+
+    >>> from resnet_tutorial import data
+    >>> digits = data.load("digits")
+    >>> augment = Augment.per_channel(digits, padding=1, flip=0.0)
+    >>> batch = torch.from_numpy(digits.train.images[:64])
+    >>> augment(batch, torch.Generator().manual_seed(0)).shape
+    torch.Size([64, 1, 8, 8])
     """
 
     def __init__(

@@ -19,7 +19,14 @@ from resnet_tutorial.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """A split on the device: raw images `(n, c, h, w)`, labels `(n,)`, and what normalises them."""
+    """A split on the device: raw images `(n, c, h, w)`, labels `(n,)`, and what normalises them.
+
+    >>> from resnet_tutorial import data
+    >>> digits = data.load("digits")
+    >>> batches = Batches.of(digits, digits.test, "cpu")
+    >>> [images.shape[0] for images, labels in batches.normalized(200)]
+    [200, 200, 100]
+    """
 
     images: UInt8[Tensor, "n c h w"]
     labels: Int64[Tensor, " n"]

@@ -16,7 +16,11 @@ from torch import nn
 
 @dataclass(frozen=True)
 class StageRow:
-    """One row of ``stage_table``; the output shape is without the batch axis."""
+    """One row of ``stage_table``; the output shape is without the batch axis.
+
+    >>> StageRow("stem", (16, 32, 32), parameters=464, macs=442_368, receptive_field=3).macs
+    442368
+    """
 
     name: str
     output_shape: tuple[int, ...]
@@ -47,7 +51,11 @@ class _Call(NamedTuple):
 
 
 def count_parameters(model: nn.Module) -> int:
-    """The number of trainable and frozen parameters; batch norm's running averages are none."""
+    """The number of trainable and frozen parameters; batch norm's running averages are none.
+
+    >>> count_parameters(nn.Linear(64, 10))
+    650
+    """
     return sum(p.numel() for p in model.parameters())
 
 
@@ -59,6 +67,9 @@ def count_macs(model: nn.Module, image_shape: tuple[int, int, int] = (3, 32, 32)
 
     Raises:
         ValueError: by the model, for images that it cannot take.
+
+    >>> count_macs(nn.Conv2d(3, 16, 3, padding=1), (3, 32, 32))  # 16 * 3 * 3 * 3 for each pixel
+    442368
     """
     return sum(call.macs for call in _trace(model, image_shape))
 
@@ -87,6 +98,12 @@ def stage_table(
 
     Raises:
         ValueError: by the model, for images that it cannot take.
+
+    >>> from resnet_tutorial.models import build
+    >>> for row in stage_table(build("resnet20"))[:2]:
+    ...     print(row.name, row.output_shape, row.parameters, row.receptive_field)
+    stem (16, 32, 32) 464 3
+    layer1 (16, 32, 32) 14016 15
     """
     calls = _trace(model, image_shape)
     layers = [name for name, _ in model.named_children() if name.startswith("layer")]

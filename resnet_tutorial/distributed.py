@@ -16,7 +16,11 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class World:
-    """The processes of a run: this one's `rank`, and how many there are, 1 without torchrun."""
+    """The processes of a run: this one's `rank`, and how many there are, 1 without torchrun.
+
+    >>> World().writes, World(rank=1, size=4).share
+    (True, slice(1, None, 4))
+    """
 
     rank: int = 0
     size: int = 1
@@ -58,7 +62,12 @@ class World:
 
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[World]:
-    """The world that torchrun started this process in; a world of one without torchrun."""
+    """The world that torchrun started this process in; a world of one without torchrun.
+
+    >>> with joined(torch.device("cpu")) as world:
+    ...     world.size  # without torchrun
+    1
+    """
     if "RANK" not in os.environ:
         yield World()
         return

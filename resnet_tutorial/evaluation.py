@@ -36,7 +36,12 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def predict(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Int64[Tensor, " n"]:
-    """The most likely class of each normalised image, in evaluation mode."""
+    """The most likely class of each normalised image, in evaluation mode.
+
+    >>> from resnet_tutorial import models
+    >>> predict(models.build("resnet8"), torch.zeros(5, 3, 8, 8)).shape
+    torch.Size([5])
+    """
     with evaluating(model):
         return torch.cat([model(part).argmax(1) for part in images.split(BATCH)])
 
@@ -45,6 +50,11 @@ def error(model: nn.Module, batches: Batches, world: World | None = None) -> flo
     """The fraction of images whose most likely class is wrong.
 
     The processes of `world`, which all have all images, count a part each.
+
+    >>> from resnet_tutorial import data, models
+    >>> digits, net = data.load("digits"), models.build("resnet8", in_channels=1)
+    >>> 0.5 < error(net, Batches.of(digits, digits.test, "cpu")) <= 1  # untrained
+    True
     """
     world = world or World()
     wrong = torch.zeros((), device=batches.labels.device)
@@ -60,6 +70,12 @@ def evaluate(
     """Training and test error of `model`, fractions over all images, in evaluation mode.
 
     `recipe` is the one of its training: the mean that it subtracts and its precision are used.
+
+    >>> from resnet_tutorial import data, models
+    >>> net = models.build("resnet8", in_channels=1)
+    >>> train_error, test_error = evaluate(net, data.load("digits"))
+    >>> 0.5 < test_error <= 1  # untrained
+    True
     """
     device = next(model.parameters()).device
     recipe = recipe or Recipe()

@@ -61,12 +61,22 @@ __all__ = [
 
 
 def cifar_stem(in_channels: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """A 3x3 convolution at full resolution, and no pooling."""
+    """A 3x3 convolution at full resolution, and no pooling.
+
+    >>> convolution, pooling = cifar_stem(in_channels=3, width=16)
+    >>> convolution.stride, pooling
+    ((1, 1), Identity())
+    """
     return conv(in_channels, width, 3), nn.Identity()
 
 
 def imagenet_stem(in_channels: int, width: int) -> tuple[nn.Module, nn.Module]:
-    """A 7x7 convolution and a 3x3 max pooling, each of stride 2."""
+    """A 7x7 convolution and a 3x3 max pooling, each of stride 2.
+
+    >>> convolution, pooling = imagenet_stem(in_channels=3, width=64)
+    >>> convolution.kernel_size, convolution.stride, pooling.stride
+    ((7, 7), (2, 2), 2)
+    """
     return conv(in_channels, width, 7, stride=2), nn.MaxPool2d(3, stride=2, padding=1)
 
 
@@ -82,6 +92,9 @@ class Architecture:
 
     ``stage_sizes`` counts the blocks of each stage, ``widths`` gives their ``width``; every stage
     but the first starts with stride 2. Raises ValueError for parts that make no network.
+
+    >>> Architecture((3, 3), widths=(16, 32), shortcut=option_b).num_classes
+    10
     """
 
     stage_sizes: Sequence[int]
@@ -117,6 +130,11 @@ class ResNet(nn.Module):
     option A equal weights.
 
     ``forward`` raises ValueError for images that the network cannot take.
+
+    >>> import torch
+    >>> net = ResNet(Architecture((1, 1), widths=(8, 16)), in_channels=1)
+    >>> net.features(torch.zeros(2, 1, 8, 8)).shape, net(torch.zeros(2, 1, 8, 8)).shape
+    (torch.Size([2, 16, 4, 4]), torch.Size([2, 10]))
     """
 
     def __init__(self, architecture: Architecture, in_channels: int = 3):
@@ -188,6 +206,9 @@ class PreActResNet(ResNet):
     The activation after conv1 is shared by both paths of the first block, which therefore has no
     ``bn1`` of its own (its ReLU finds nothing left to do), and one more activation, ``bn2``,
     follows the last addition.
+
+    >>> PreActResNet(Architecture((1, 1), PreActBasicBlock, widths=(8, 16))).bn2.num_features
+    16
     """
 
     def __init__(self, architecture: Architecture, in_channels: int = 3):
@@ -209,6 +230,7 @@ _imagenet = partial(
     num_classes=1000,
 )
 
+#: The parts of every named network.
 ARCHITECTURES: dict[str, Architecture] = {
     **{f"plain{6 * n + 2}": Architecture((n, n, n), PlainBlock) for n in (1, 3, 5, 7, 9, 18)},
     **{f"resnet{6 * n + 2}": Architecture((n, n, n)) for n in (1, 3, 5, 7, 9, 18, 200)},

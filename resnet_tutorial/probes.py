@@ -18,12 +18,22 @@ CONVOLUTIONS = (nn.Conv2d,)
 
 
 def layer_names(model: nn.Module, kinds: tuple[type, ...] = CONVOLUTIONS) -> list[str]:
-    """Names of the layers of the given kinds: the 3x3 and 7x7 path and the projections alike."""
+    """Names of the layers of the given kinds: the 3x3 and 7x7 path and the projections alike.
+
+    >>> from resnet_tutorial.models import build
+    >>> layer_names(build("resnet8"), (nn.Linear,))
+    ['fc']
+    """
     return [name for name, module in model.named_modules() if isinstance(module, kinds)]
 
 
 def main_path(model: nn.Module) -> list[str]:
-    """Names of the convolutions outside the shortcuts, from the input to the output."""
+    """Names of the convolutions outside the shortcuts, from the input to the output.
+
+    >>> from resnet_tutorial.models import build
+    >>> main_path(build("resnet8"))[:3]
+    ['conv1', 'layer1.0.conv1', 'layer1.0.conv2']
+    """
     return [name for name in layer_names(model) if "downsample" not in name]
 
 
@@ -38,7 +48,13 @@ def _gradients(model, images, labels) -> nn.Module:
 def weight_gradient_norms(
     model: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
 ) -> Float64[np.ndarray, " layers"]:
-    """Euclidean norm of dL/dW for each convolution of the main path, first layer first."""
+    """Euclidean norm of dL/dW for each convolution of the main path, first layer first.
+
+    >>> from resnet_tutorial.models import build
+    >>> net, images, labels = build("resnet8"), torch.randn(8, 3, 8, 8), torch.arange(8)
+    >>> weight_gradient_norms(net, images, labels).shape
+    (7,)
+    """
     model = _gradients(model, images, labels)
     weights = [model.get_submodule(name).weight for name in main_path(model)]
     return np.array([weight.grad.norm().item() for weight in weights])
@@ -47,7 +63,15 @@ def weight_gradient_norms(
 def total_gradient_norm(
     model: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
 ) -> float:
-    """Euclidean norm of the whole gradient: what gradient clipping compares with its bound."""
+    """Euclidean norm of the whole gradient: what gradient clipping compares with its bound.
+
+    >>> from resnet_tutorial.models import build
+    >>> import math
+    >>> net, images, labels = build("resnet8"), torch.randn(8, 3, 8, 8), torch.arange(8)
+    >>> weights = weight_gradient_norms(net, images, labels)
+    >>> total_gradient_norm(net, images, labels) > math.hypot(*weights)  # of all parameters
+    True
+    """
     model = _gradients(model, images, labels)
     return torch.stack([p.grad.norm() for p in model.parameters()]).norm().item()
 
@@ -58,7 +82,12 @@ def outputs(
     layers: list[str],
     measure: Callable[[Tensor], Tensor],
 ) -> Float64[np.ndarray, " layers"]:
-    """`measure(output)`, a number, for each of the named layers, in training mode."""
+    """`measure(output)`, a number, for each of the named layers, in training mode.
+
+    >>> from resnet_tutorial.models import build
+    >>> outputs(build("resnet8"), torch.randn(8, 3, 8, 8), ["conv1", "fc"], torch.std).shape
+    (2,)
+    """
     model = copy.deepcopy(model).train()
     found: dict[str, float] = {}
 
@@ -80,6 +109,10 @@ def response_stds(model: nn.Module) -> Float64[np.ndarray, " layers"]:
     no data is needed. Exact where these averages are those of the data, and the mean is then
     beta's. Raises ValueError when the batch norm does not follow its convolution, as in
     pre-activation nets. Chapter: training/depth_sweep.
+
+    >>> from resnet_tutorial.models import build
+    >>> response_stds(build("plain8")).round(3).tolist()[:2]  # gamma is 1 at the start
+    [1.0, 1.0]
     """
     found = []
     for name in main_path(model):
@@ -97,7 +130,12 @@ def response_stds(model: nn.Module) -> Float64[np.ndarray, " layers"]:
 def output_gradient_norms(
     model: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
 ) -> Float64[np.ndarray, " layers"]:
-    """Euclidean norm of dL/dy for the output y of each convolution of the main path."""
+    """Euclidean norm of dL/dy for the output y of each convolution of the main path.
+
+    >>> from resnet_tutorial.models import build
+    >>> output_gradient_norms(build("resnet8"), torch.randn(8, 3, 8, 8), torch.arange(8)).shape
+    (7,)
+    """
     model = copy.deepcopy(model).train()
     kept: dict[str, Tensor] = {}
 
@@ -116,7 +154,12 @@ def output_gradient_norms(
 
 
 def blocks(model: nn.Module) -> list[str]:
-    """Names of the residual blocks: the modules that own a shortcut."""
+    """Names of the residual blocks: the modules that own a shortcut.
+
+    >>> from resnet_tutorial.models import build
+    >>> blocks(build("resnet8"))
+    ['layer1.0', 'layer2.0', 'layer3.0']
+    """
     return [name for name, module in model.named_modules() if hasattr(module, "downsample")]
 
 
@@ -127,6 +170,12 @@ def branch_ratios(
 
     Zero for a block that is the identity, about one for a block whose branch matters as much as
     its shortcut. The branch's output is that of the block's last batch norm.
+
+    >>> from resnet_tutorial.models import build
+    >>> net = build("resnet8")
+    >>> _ = nn.init.zeros_(net.layer1[0].bn2.weight)  # the first block is the identity now
+    >>> (branch_ratios(net, torch.randn(8, 3, 8, 8)) > 0).tolist()
+    [False, True, True]
     """
     model = copy.deepcopy(model).eval()
     norms: dict[str, dict[str, float]] = {name: {} for name in blocks(model)}
@@ -152,6 +201,11 @@ def weight_gradient_cosines(
     """Cosine between the gradients dL/dW of two batches, for each convolution of the main path.
 
     No rescaling of a layer's weights changes it. Chapter: theory/gradient_flow.
+
+    >>> from resnet_tutorial.models import build
+    >>> batch = torch.randn(8, 3, 8, 8), torch.arange(8)
+    >>> weight_gradient_cosines(build("resnet8"), batch, batch).round(4).tolist()[:2]
+    [1.0, 1.0]
     """
     one, other = _gradients(model, *first), _gradients(model, *second)
     pairs = (
@@ -168,6 +222,12 @@ def block_jacobians(
 
     In evaluation mode and float64; d = channels * height * width of the block's input.
     Chapter: theory/gradient_flow.
+
+    >>> from resnet_tutorial.models import build
+    >>> net = build("resnet8", widths=(2, 4, 8))
+    >>> jacobians = block_jacobians(net, torch.randn(1, 3, 4, 4))
+    >>> {name: jacobian.shape for name, jacobian in jacobians.items()}
+    {'layer1.0': (32, 32)}
     """
     model = copy.deepcopy(model).double().eval()
     inputs: dict[str, Tensor] = {}

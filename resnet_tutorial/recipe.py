@@ -91,6 +91,12 @@ class Recipe:
     command line takes its help from there. `precision` names the numbers of the forward and
     backward pass: "bfloat16" runs convolutions and the classifier in it (autocast), while weights,
     batch statistics and the loss stay in float32.
+
+    >>> Recipe(epochs=40, schedule=Steps()).as_dict()["schedule"]
+    {'name': 'Steps', 'drops': [0.5, 0.75], 'warmup': 0}
+    >>> Recipe(momentum=1.0)
+    Traceback (most recent call last):
+    ValueError: recipe: momentum must be in [0, 1), got 1.0
     """
 
     epochs: int = 15
@@ -144,8 +150,8 @@ class Recipe:
         return {**asdict(self), "schedule": schedule, "clip": clip}
 
 
-# Section 4.2: 64k iterations of 128 images. An epoch of CIFAR-10 without its incomplete batch has
-# 390 iterations, so 164 epochs have 63,960.
+#: Section 4.2: 64k iterations of 128 images. An epoch of CIFAR-10 without its incomplete batch has
+#: 390 iterations, so 164 epochs have 63,960.
 PAPER = Recipe(
     epochs=164,
     batch_size=128,

@@ -30,7 +30,11 @@ RECORD, WEIGHTS = "record.json", "model.safetensors"
 
 
 class Interrupted(Exception):
-    """The run was asked to stop, by Ctrl-C or SIGTERM, and has saved its state."""
+    """The run was asked to stop, by Ctrl-C or SIGTERM, and has saved its state.
+
+    >>> Interrupted("stopped in epoch 2", signum=15).signum
+    15
+    """
 
     def __init__(self, message: str, signum: int):
         super().__init__(message)

@@ -22,6 +22,12 @@ def make_identity(
 
     `mean` and `var` (biased) become the averages of `bn`. When they are those of the inputs, the
     layer is close to the identity in training mode too. Chapter: problem/degradation.
+
+    >>> conv, bn = nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4).eval()
+    >>> make_identity(conv, bn, mean=torch.ones(4), var=torch.ones(4))
+    >>> x = torch.rand(2, 4, 8, 8)
+    >>> torch.allclose(F.relu(bn(conv(x))), x, atol=1e-6)
+    True
     """
     nn.init.dirac_(conv.weight)
     bn.running_mean.copy_(mean)
@@ -40,6 +46,12 @@ def identity_extension(shallow: ResNet, deep: ResNet, images: Float[Tensor, "n c
 
     Raises ValueError unless both are plain nets with the same stem, widths and classes, and no
     stage of `deep` has fewer blocks.
+
+    >>> from resnet_tutorial.models import build
+    >>> shallow, x = build("plain8").eval(), torch.randn(4, 3, 8, 8)
+    >>> deep = identity_extension(shallow, build("plain20"), x)
+    >>> torch.allclose(deep(x), shallow(x), atol=1e-4)
+    True
     """
     _check(shallow, deep)
     net = copy.deepcopy(deep).eval()
@@ -80,7 +92,12 @@ def _check_plain(net: ResNet) -> None:
 
 
 def without_batch_norm(net: ResNet) -> ResNet:
-    """A copy in which nothing stands where a batch norm stood. Chapter: theory/gradient_flow."""
+    """A copy in which nothing stands where a batch norm stood. Chapter: theory/gradient_flow.
+
+    >>> from resnet_tutorial.models import build
+    >>> without_batch_norm(build("resnet8")).bn1
+    Identity()
+    """
     net = copy.deepcopy(net)
     for name, module in list(net.named_modules()):
         if isinstance(module, nn.BatchNorm2d):
@@ -96,6 +113,10 @@ def scale_free_groups(net: ResNet) -> list[list[nn.Parameter]]:
     is positively homogeneous up to the next batch norm, which divides the number out. The last
     batch norm feeds the classifier and is no such group. Raises ValueError unless `net` is plain.
     Chapter: theory/gradient_flow.
+
+    >>> from resnet_tutorial.models import build
+    >>> len(scale_free_groups(build("plain8")))  # 7 convolutions and 6 of the 7 batch norms
+    13
     """
     _check_plain(net)
     layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
@@ -105,7 +126,12 @@ def scale_free_groups(net: ResNet) -> list[list[nn.Parameter]]:
 def relative_gradients(
     net: ResNet, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]
 ) -> Float[Tensor, " groups"]:
-    """|dL/dp| / |p| of each of `scale_free_groups`, L the mean cross-entropy in training mode."""
+    """|dL/dp| / |p| of each of `scale_free_groups`, L the mean cross-entropy in training mode.
+
+    >>> from resnet_tutorial.models import build
+    >>> relative_gradients(build("plain8"), torch.randn(8, 3, 8, 8), torch.arange(8)).shape
+    torch.Size([13])
+    """
     twin = copy.deepcopy(net).train()
     twin.zero_grad()
     F.cross_entropy(twin(images), labels).backward()
@@ -127,6 +153,12 @@ def equalise_gradients(
     that of the last convolution, which stays as it is. Each batch norm's epsilon grows with the
     variance it is added to, so that both statements are exact. Running averages are not touched.
     Raises ValueError unless `net` is plain. Chapter: theory/gradient_flow.
+
+    >>> from resnet_tutorial.models import build
+    >>> x, labels = torch.randn(8, 3, 8, 8), torch.arange(8)
+    >>> relative = relative_gradients(equalise_gradients(build("plain8"), x, labels), x, labels)
+    >>> torch.allclose(relative, relative[-1], rtol=0.01)
+    True
     """
     with torch.enable_grad():
         relative = relative_gradients(net, images, labels)

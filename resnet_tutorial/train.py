@@ -40,7 +40,11 @@ __all__ = [
 
 
 def best_device() -> torch.device:
-    """The GPU when there is one, under torchrun the one of this process, else the CPU."""
+    """The GPU when there is one, under torchrun the one of this process, else the CPU.
+
+    >>> best_device().type in ("cpu", "cuda")
+    True
+    """
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
@@ -72,6 +76,12 @@ def fit(
 
     Raises ValueError when a batch would be larger than the training set, or the folder holds
     another run or one that `resume` was not asked for.
+
+    >>> from resnet_tutorial import data, models
+    >>> net = models.build("resnet8", in_channels=1, widths=(4, 8, 16))
+    >>> record = fit(net, data.load("digits"), Recipe(epochs=2), device="cpu")
+    >>> record.status, len(record.curve), record.curve[1].train_loss < record.curve[0].train_loss
+    ('finished', 2, True)
     """
     device = torch.device(device or best_device())
     with contextlib.ExitStack() as stack:

@@ -19,7 +19,11 @@ SHIPPED = Path(__file__).parent / "results" / "weights"
 
 
 def available(model: str) -> dict[str, Path]:
-    """The files that were shipped for the network called `model`, by the name of their data."""
+    """The files that were shipped for the network called `model`, by the name of their data.
+
+    >>> available("resnet1001")
+    {}
+    """
     return {p.stem.removeprefix(f"{model}-"): p for p in sorted(SHIPPED.glob(f"{model}-*"))}
 
 
@@ -27,6 +31,9 @@ def find(model: str, name: str | os.PathLike) -> Path:
     """The shipped file called `name`, "fashion_mnist", or the file at the path `name`.
 
     Raises ValueError with the names that exist.
+
+    >>> find("resnet20", "runs/mine/model.safetensors").name
+    'model.safetensors'
     """
     if str(name).endswith(".safetensors"):
         return Path(name).expanduser()
@@ -36,7 +43,17 @@ def find(model: str, name: str | os.PathLike) -> Path:
 def save(
     path: str | os.PathLike, model: nn.Module, record: Record, dtype: torch.dtype = torch.float32
 ) -> None:
-    """Writes the weights of `model`, floating point ones as `dtype`, and what `record` says."""
+    """Writes the weights of `model`, floating point ones as `dtype`, and what `record` says.
+
+    >>> import tempfile
+    >>> from resnet_tutorial import experiments, models
+    >>> net = models.build("resnet8", in_channels=1)
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     save(f"{place}/model.safetensors", net, experiments.recorded("digits_depth")[0])
+    ...     tensors, about = load(f"{place}/model.safetensors")
+    >>> about["model"], about["data"], tensors["fc.bias"].shape
+    ('resnet8', 'digits', torch.Size([10]))
+    """
     tensors = {
         name: value.to(dtype) if value.is_floating_point() else value
         for name, value in model.state_dict().items()
@@ -55,13 +72,24 @@ def save(
 
 
 def load(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
-    """The tensors, as float32 or integers, and what the file says of them."""
+    """The tensors, as float32 or integers, and what the file says of them.
+
+    >>> load("no_such.safetensors")
+    Traceback (most recent call last):
+    ValueError: no_such.safetensors cannot be read (...)
+    """
     tensors, about = read(path)
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, about
 
 
 def put(model: nn.Module, tensors: Mapping[str, Tensor], source: str | os.PathLike) -> None:
-    """Gives `model` the weights, every one of them. ValueError when they are another network's."""
+    """Gives `model` the weights, every one of them. ValueError when they are another network's.
+
+    >>> from resnet_tutorial import models
+    >>> put(models.build("resnet8"), models.build("resnet20").state_dict(), "this file")
+    Traceback (most recent call last):
+    ValueError: this file holds another network's weights: layer1.1.bn1.bias should be absent, ...
+    """
     own = model.state_dict()
     shapes = ({k: tuple(v.shape) for k, v in group.items()} for group in (own, tensors))
     expected, found = shapes

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import chapters
+import jupyterlab
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -25,7 +26,10 @@ SALES = re.compile(
     r"|in this chapter,? we( will|'ll)? explore)\b",
     re.IGNORECASE,
 )
-MYST = re.compile(r"^\s*(:::|```\{|\([\w-]+\)=)|(?<!`)\{[a-z:]+\}`", re.MULTILINE)
+MYST = re.compile(
+    r"^\s*(:::|```\{|\([\w-]+\)=|\+\+\+|% )|(?<!`)\{[a-z:]+\}`|\[\]\(|\[\^\w+\]|^\$\$ \([\w-]+\)$",
+    re.MULTILINE,
+)
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(home|root|work|tmp|Users|opt|usr|content)/|[A-Z]:\\\\")
 
 
@@ -75,8 +79,8 @@ def no_error_outputs(notebook):
 
 def executed_in_order(notebook):
     counts = [cell.execution_count for cell in code_cells(notebook)]
-    if counts != list(range(1, len(counts) + 1)):
-        yield f"execution counts {counts}: restart and run all"
+    if None in counts or counts != list(range(counts[0], counts[0] + len(counts))):
+        yield f"execution counts {counts}: restart the kernel and run all cells, or make chapters"
 
 
 def every_cell_is_compared_or_tagged(notebook):
@@ -123,6 +127,19 @@ def ignored_outputs_are_asserted(notebook):
 def installs_itself_in_colab(notebook):
     if code_cells(notebook)[0].source != chapters.install_source():
         yield "first code cell is not the generated one: python tools/chapters.py run"
+
+
+def solutions_are_folded(notebook):
+    """On the site and in Colab; what JupyterLab hides changes whenever a reader opens a cell."""
+    for cell in code_cells(notebook):
+        hidden, folded = "hide-cell" in tags(cell), cell.metadata.get("cellView") == "form"
+        if hidden != folded or (cell.source.startswith("# @title Solution") and not hidden):
+            yield f"{cell.id} is not folded everywhere: give it the tag hide-cell, make chapters"
+
+
+def states_its_run_time(notebook):
+    if chapters.stated_seconds(notebook) is None:
+        yield f"the opening lacks the run time: {chapters.STATED}"
 
 
 def has_the_sections(notebook):
@@ -178,6 +195,8 @@ RULES = (
     equations_are_checked,
     ignored_outputs_are_asserted,
     installs_itself_in_colab,
+    solutions_are_folded,
+    states_its_run_time,
     has_the_sections,
     figures_have_alt_text,
     plots_through_the_package,
@@ -197,6 +216,7 @@ def test_chapter(path):
     nbformat.validate(notebook)
     problems = [f"{rule.__name__}: {problem}" for rule in RULES for problem in rule(notebook)]
     assert not problems, "\n".join(problems)
+    assert broken(jupyterlab.saved(notebook)) == []
 
 
 def compared_share(notebooks):
@@ -226,13 +246,19 @@ def number(notebook):
     return notebook
 
 
+OPENED = (
+    "# Title\n\n*You will do* a\n*You will learn* b\n*You need* c\n"
+    "Runs in about 10 s on two CPU cores."
+)
+
+
 def good_notebook():
     """The smallest notebook that breaks no rule."""
     png = new_output("display_data", {"image/png": "", "text/plain": "<Figure size 1x1>"})
     alt = {"image": {"alt": "error rises with the depth"}}
     cells = [
-        new_markdown_cell("# Title\n\n*You will do* a\n*You will learn* b\n*You need* c"),
-        code(chapters.install_source()),
+        new_markdown_cell(OPENED),
+        code(chapters.install_source(), tags=["hide-cell"], cellView="form"),
         new_markdown_cell(r"$$ a = b \tag{one} $$"),
         code("# checks (one)\nassert True\nprint(1)", stream("1\n")),
         code("ax = draw()", png, mystnb=alt),
@@ -284,14 +310,23 @@ CASES = [
     (renders_everywhere, with_text("a\n\n:::{tip}\nx\n:::")),
     (renders_everywhere, with_text("see {eq}`one`")),
     (renders_everywhere, with_text("(label)=\n")),
+    (renders_everywhere, with_text("see [](../notation.md)")),
+    (renders_everywhere, with_text("as shown before[^1]")),
+    (renders_everywhere, with_text("$$\nx\n$$ (label)")),
+    (renders_everywhere, with_text("+++\n")),
+    (renders_everywhere, with_text("% a comment")),
     (equations_are_checked, with_text(r"$$ c = d \tag{two} $$")),
     (equations_are_checked, with_code("# checks (three)\nassert True")),
     (equations_are_checked, with_code("# checks (one)\n'assert True'")),
     (ignored_outputs_are_asserted, with_code("f()", tags=[IGNORED])),
     (ignored_outputs_are_asserted, changed(6, source="print('assert')")),
     (installs_itself_in_colab, changed(1, source="import sys")),
-    (has_the_sections, changed(0, source="Title")),
-    (has_the_sections, changed(0, source="# Title\n\nYou will do a. You need c.")),
+    (solutions_are_folded, with_code("# @title Solution 1\nx = 1")),
+    (solutions_are_folded, with_code("x = 1", tags=["hide-cell"])),
+    (solutions_are_folded, with_code("x = 1", cellView="form")),
+    (states_its_run_time, changed(0, source=OPENED.replace("10 s", "a minute"))),
+    (has_the_sections, changed(0, source=OPENED.removeprefix("# "))),
+    (has_the_sections, changed(0, source=OPENED.replace("will learn", "learn"))),
     (has_the_sections, changed(7, source="## Exercises\n\n## Summary")),
     (figures_have_alt_text, changed(4, metadata={})),
     (figures_have_alt_text, changed(4, outputs=[])),

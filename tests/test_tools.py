@@ -3,6 +3,7 @@
 import os
 
 import chapters
+import jupyterlab
 import nbformat
 import pytest
 
@@ -55,7 +56,8 @@ def test_view_becomes_the_same_notebook_every_time(folder, monkeypatch, capsys):
     assert "image/png" in draw.outputs[2].data
     assert "plt.plot([1, 2])" in draw.source and "import sys\n\nimport" in draw.source
     assert solution.source == "# @title Solution\nx = 1"
-    assert solution.metadata.cellView == "form" and solution.metadata.jupyter.source_hidden
+    assert solution.metadata.cellView == "form"  # Colab
+    assert solution.metadata.jupyter == {"source_hidden": True, "outputs_hidden": True}
     assert [title.id, install.id, draw.id] == ["cell-00", "cell-01", "cell-02"]
 
     capsys.readouterr()
@@ -88,3 +90,32 @@ def test_edited_view_is_not_overwritten(folder, monkeypatch):
     with pytest.raises(SystemExit, match="newer than the notebook"):
         run(monkeypatch, "text", "part/name")
     assert view.read_text() == VIEW
+
+
+def test_notebook_saved_in_jupyterlab_is_run_and_written_as_before(folder, monkeypatch, capsys):
+    view, path = write(folder, VIEW)
+    run(monkeypatch, "run", "part/name")
+    first, text = path.read_bytes(), view.read_text()
+    path.write_text(nbformat.writes(jupyterlab.saved(nbformat.read(path, 4))))
+    assert path.read_bytes() != first
+    capsys.readouterr()
+    run(monkeypatch, "run")
+    assert "part/name" in capsys.readouterr().out
+    assert path.read_bytes() == first and view.read_text() == text
+
+
+TIMED = "# %% [markdown]\n# # Title\n# Runs in about {} s on two CPU cores.\n# %%\nx = 1\n"
+
+
+@pytest.mark.parametrize("stated, problem", [(20, None), (1, "part/name"), (300, "part/name")])
+def test_stated_run_time_is_compared_with_the_measured_one(
+    folder, monkeypatch, capsys, stated, problem
+):
+    view, path = write(folder, TIMED.format(stated))
+    monkeypatch.setattr(chapters, "run_cells", lambda notebook, folder: 11.0)
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, "time", "part/name")
+    assert f"11.0 s, stated {stated} s" in capsys.readouterr().out
+    assert (ended.value.code == 0) == (problem is None)
+    assert problem is None or problem in ended.value.code
+    assert not path.exists() and view.read_text() == TIMED.format(stated)  # nothing is stored

@@ -4,14 +4,17 @@
     python tools/chapters.py run problem/degradation    # view -> notebook, executed, in order
     python tools/chapters.py run                        # every chapter that changed
     python tools/chapters.py run --all                  # every chapter
+    python tools/chapters.py time                       # measures the run times that they state
 
 The view under .text/ is a git-ignored jupytext file in percent format; a new chapter begins as
 such a file. `run` takes the view where it is newer than the notebook, formats the code with
 ruff, executes it in the chapter's folder, and writes notebook and view, byte for byte the same
-every time. In the view a code cell's header carries what the notebook keeps as metadata:
+every time; a notebook that was edited or executed elsewhere, as in JupyterLab, counts as changed.
+In the view a code cell's header carries what the notebook keeps as metadata:
 
     # %% tags=["hide-cell"]               folded on the site, in JupyterLab and in Colab, under
                                           the title of its first line: # @title Solution 1
+                                          (GitHub shows every cell; it obeys no such mark)
     # %% tags=["nbval-ignore-output"]     output differs between machines; an assert must follow
     # %% alt="Training error rises with depth for plain nets and falls for residual nets."
                                           alternative text of the cell's figure: one per cell
@@ -28,6 +31,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -42,6 +46,7 @@ from nbclient.exceptions import CellExecutionError
 ROOT = Path(__file__).resolve().parents[1]
 BOOK, TEXT = ROOT / "book", ROOT / ".text"
 STAMPS = TEXT / "stamps.json"
+STATED = r"Runs in about (\d+) s on two CPU cores"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -98,7 +103,8 @@ def write_view(notebook, name):
 def cell_metadata(cell, folded):
     """Only what a reader or the site needs; everything that changes by itself is dropped."""
     old, new = cell.metadata, {}
-    if tags := old.get("tags"):
+    tags = old.get("tags", ())
+    if tags:
         new["tags"] = list(tags)
     if alt := old.get("alt") or old.get("mystnb", {}).get("image", {}).get("alt"):
         new["mystnb"] = {"image": {"alt": alt}}
@@ -107,6 +113,8 @@ def cell_metadata(cell, folded):
         prompts = {"code_prompt_show": f"Show: {title}", "code_prompt_hide": f"Hide: {title}"}
         new["mystnb"] = new.get("mystnb", {}) | prompts
         new |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+        if "hide-cell" in tags:
+            new["jupyter"]["outputs_hidden"] = True
     return new
 
 
@@ -146,27 +154,33 @@ def load(name):
     return prepare(jupytext.read(view) if newer else nbformat.read(path, 4))
 
 
-def stamp(notebook):
-    """Hash of the chapter's cells and of the package's sources and records."""
-    digest = hashlib.sha256(nbformat.writes(notebook).encode())
-    for path in sorted((ROOT / "resnet_tutorial").rglob("*")):
-        if path.suffix in {".py", ".json", ".safetensors"}:
-            digest.update(path.read_bytes())
+def stamp(name, cells):
+    """Hash of the chapter's cells (as JSON), its stored file, the package's sources and records."""
+    digest = hashlib.sha256(cells.encode())
+    files = [
+        path
+        for path in sorted((ROOT / "resnet_tutorial").rglob("*"))
+        if path.suffix in {".py", ".json", ".safetensors"}
+    ]
+    for path in [paths(name)[1], *files]:
+        digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()
 
 
-def execute(name, notebook):
-    """Run the cells in the chapter's folder; returns seconds, or exits naming the failing cell."""
-    _, path, view = paths(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+class CellFailed(Exception):
+    """A cell raised: the traceback, then one line that names the cell and the error."""
+
+
+def run_cells(notebook, folder, kernel="python3"):
+    """Fill in the outputs of all cells, run in `folder`; returns seconds. Raises CellFailed."""
     client = NotebookClient(
         notebook,
         timeout=600,
-        kernel_name="python3",
+        kernel_name=kernel,
         record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=40"],
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(folder)}},
     )
     start = time.time()
     try:
@@ -174,8 +188,20 @@ def execute(name, notebook):
     except CellExecutionError as error:
         outputs = {c.id: str(c.get("outputs")) for c in notebook.cells}
         where = next(i for i, text in outputs.items() if "'output_type': 'error'" in text)
-        sys.exit(f"FAILED\n{error}\n{name}, {where}: {error.ename}: {error.evalue}")
-    seconds = time.time() - start
+        raise CellFailed(f"{error}\n{where}: {error.ename}: {error.evalue}") from None
+    return time.time() - start
+
+
+def execute(name, notebook):
+    """Run the cells in the chapter's folder and store notebook and view; returns seconds."""
+    _, path, view = paths(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = time.time()
+    try:
+        seconds = run_cells(notebook, path.parent)
+    except CellFailed as error:
+        *traceback, last = str(error).splitlines()
+        sys.exit("\n".join(["FAILED", *traceback, f"{name}, {last}"]))
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -186,29 +212,62 @@ def execute(name, notebook):
     return seconds
 
 
+def run_changed(names, everything, stamps):
+    """Execute the chapters whose stamp is another one, or all of `names`."""
+    for name in names:
+        notebook = load(name)
+        cells = nbformat.writes(notebook)  # without outputs, which executing fills in
+        if everything or stamps.get(name) != stamp(name, cells):
+            print(f"{name} ...", end=" ", flush=True)
+            print(f"{execute(name, notebook):.1f} s", flush=True)
+            stamps[name] = stamp(name, cells)
+            STAMPS.parent.mkdir(exist_ok=True)
+            STAMPS.write_text(json.dumps(stamps, indent=1, sort_keys=True))
+
+
+def make_views(names):
+    for name in names:
+        _, path, view = paths(name)
+        if view.exists() and path.exists() and view.stat().st_mtime > path.stat().st_mtime:
+            sys.exit(f"{view} is newer than the notebook: run {name} first, or delete the view")
+        write_view(nbformat.read(path, 4), name)
+
+
+def stated_seconds(notebook):
+    """The run time that the chapter's first cell states, or None."""
+    found = re.search(STATED, notebook.cells[0].source)
+    return int(found[1]) if found else None
+
+
+def measure(names):
+    """Run the chapters, store nothing, and compare with the times they state; exits with 1 when
+    a chapter takes longer than stated, or less than half."""
+    wrong = []
+    print(f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}; GPU times: not measured")
+    for name in names:
+        notebook = load(name)
+        stated = stated_seconds(notebook)
+        seconds = run_cells(notebook, paths(name)[1].parent)
+        fits = stated is not None and stated / 2 <= seconds <= stated
+        wrong += [] if fits else [name]
+        print(f"{name:32}{seconds:6.1f} s, stated {stated} s{'' if fits else '  <- wrong'}")
+    sys.exit(f"state another time in: {', '.join(wrong)}" if wrong else 0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("verb", choices=["text", "run"])
+    parser.add_argument("verb", choices=["text", "run", "time"])
     parser.add_argument("chapters", nargs="*", metavar="NB", help="e.g. problem/degradation")
     parser.add_argument("--all", action="store_true", help="run: the unchanged ones too")
     args = parser.parse_args()
     names = [paths(name)[0] for name in args.chapters] or all_names()
-    stamps = json.loads(STAMPS.read_text()) if STAMPS.exists() else {}
-    for name in names:
-        _, path, view = paths(name)
-        if args.verb == "text":
-            if view.exists() and path.exists() and view.stat().st_mtime > path.stat().st_mtime:
-                sys.exit(f"{view} is newer than the notebook: run {name} first, or delete the view")
-            write_view(nbformat.read(path, 4), name)
-            continue
-        notebook = load(name)
-        key = stamp(notebook)
-        if args.chapters or args.all or stamps.get(name) != key:
-            print(f"{name} ...", end=" ", flush=True)
-            print(f"{execute(name, notebook):.1f} s", flush=True)
-            stamps[name] = key
-            STAMPS.parent.mkdir(exist_ok=True)
-            STAMPS.write_text(json.dumps(stamps, indent=1, sort_keys=True))
+    if args.verb == "text":
+        make_views(names)
+    elif args.verb == "time":
+        measure(names)
+    else:
+        stamps = json.loads(STAMPS.read_text()) if STAMPS.exists() else {}
+        run_changed(names, bool(args.chapters or args.all), stamps)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ def digits() -> Dataset:
 
     The split is a fixed permutation. The writers of the training and the test digits are the same
     people, so the test error is optimistic for new writers.
+
+    >>> digits().label, digits().image_shape
+    ('digits', (1, 8, 8))
     """
     from sklearn.datasets import load_digits  # 0.5 s, and only the digits need it
 
@@ -42,6 +45,7 @@ def digits() -> Dataset:
     )
 
 
+#: What loads each data set, by its name.
 DATASETS = {
     "digits": digits,
     "fashion_mnist": fashion_mnist,
@@ -49,7 +53,7 @@ DATASETS = {
     "cifar10-jpeg75": cifar10_jpeg75,
     "cifar100": cifar100,
 }
-# Of the data sets as they should be: what `Dataset.fingerprint` is for each.
+#: Of the data sets as they should be: what `Dataset.fingerprint` is for each.
 FINGERPRINTS = {
     "digits": "529a36f9fa2a1895",
     "fashion_mnist": "a06d3266794aa014",

@@ -15,7 +15,15 @@ from resnet_tutorial.data.dataset import Dataset, Split
 
 
 def save(dataset: Dataset, path: str | os.PathLike) -> None:
-    """Writes images, labels and class names uncompressed, whole or not at all."""
+    """Writes images, labels and class names uncompressed, whole or not at all.
+
+    >>> import tempfile
+    >>> from resnet_tutorial import data
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     save(data.load("digits"), f"{place}/digits.npz")
+    ...     read(f"{place}/digits.npz", "digits").fingerprint == data.load("digits").fingerprint
+    True
+    """
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -19,7 +19,12 @@ HISTOGRAM_IMAGES = 1000  # counted at a time: bounds the memory, changes no numb
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images `(n, c, h, w)` as stored, and their class numbers `(n,)`."""
+    """Images `(n, c, h, w)` as stored, and their class numbers `(n,)`.
+
+    >>> split = Split(np.zeros((5, 3, 8, 8), np.uint8), np.arange(5))
+    >>> len(split), split.take([0, 4]).labels.tolist()
+    (5, [0, 4])
+    """
 
     images: UInt8[np.ndarray, "n c h w"]
     labels: Int64[np.ndarray, " _"]  # n of them; checked below, with a message
@@ -47,6 +52,11 @@ class Dataset:
 
     Raises ValueError when a label does not name a class, or when the test images have another shape
     than the training images.
+
+    >>> split = Split(np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1), np.array([0, 1, 0, 1]))
+    >>> dataset = Dataset("tiny", train=split, test=split, classes=("even", "odd"))
+    >>> dataset.mean.item(), float(dataset.normalize(split.images).mean()), dataset.image_shape
+    (1.5, 0.0, (1, 1, 1))
     """
 
     name: str
@@ -123,6 +133,11 @@ class Dataset:
         For choosing anything (a recipe, an epoch) without looking at the test images, which the
         result does not contain. The paper holds out 5,000 of CIFAR-10's 50,000. Mean and deviation
         become those of the images left for training. Raises ValueError when none would be left.
+
+        >>> from resnet_tutorial import data
+        >>> chosen_on = data.load("digits").held_out(297)
+        >>> len(chosen_on.train), len(chosen_on.test), chosen_on.name
+        (1000, 297, 'digits, 297 held out (seed 0)')
         """
         if not 0 < size < len(self.train):
             raise ValueError(

@@ -30,7 +30,11 @@ class Remote:
 
 
 def home() -> Path:
-    """The folder of the data sets: RESNET_TUTORIAL_DATA, or the user's cache."""
+    """The folder of the data sets: RESNET_TUTORIAL_DATA, or the user's cache.
+
+    >>> isinstance(home(), Path)
+    True
+    """
     place = os.environ.get("RESNET_TUTORIAL_DATA") or _pooch().os_cache("resnet_tutorial")
     return Path(place).expanduser()
 
@@ -145,3 +149,5 @@ def _download(url: str, part: Path) -> None:
         with bar, part.open("ab" if goes_on else "wb") as file:
             for chunk in answer.iter_content(CHUNK):
                 bar.update(file.write(chunk))
+    if part.stat().st_size < done + size:  # urllib3 1 takes a connection that broke for the end
+        raise requests.ConnectionError

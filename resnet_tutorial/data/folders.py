@@ -24,6 +24,10 @@ def folder(path: str | os.PathLike, size: int | None = None) -> Dataset:
     coloured ones (ImageNet has some) are repeated in three channels, with a warning that counts
     them. Raises ValueError that names the file or folder when an image cannot be read, a class is
     empty, there is one class only, or the two parts have different classes.
+
+    >>> folder("no_such_folder")
+    Traceback (most recent call last):
+    ValueError: expected the folders train and val (or test) in no_such_folder, ... no such folder
     """
     path = Path(path).expanduser()
     train, test = _parts(path)

@@ -32,6 +32,10 @@ class Run:
     """One training run, fully described: on one machine's CPU, equal Runs give equal curves.
 
     `parts` replace parts of the named architecture: `(("widths", (8, 16, 32)),)`.
+
+    >>> run = Run("resnet20", Recipe(epochs=6), seed=3, parts=(("widths", (8, 16, 32)),))
+    >>> run.label, run.variant
+    ('resnet20-seed3', {'kind': 'Run', 'widths': '(8, 16, 32)'})
     """
 
     model: str
@@ -90,6 +94,10 @@ class Extended(Run):
     """A run that starts from what `shallow` learned, in a net as deep as `model`.
 
     `shallow` is trained first; `surgery.identity_extension` adds the missing layers.
+
+    >>> shallow = Run("plain8", Recipe(epochs=1), seed=0)
+    >>> Extended("plain20", Recipe(epochs=1), seed=0, shallow=shallow).variant["shallow"]
+    'plain8-seed0'
     """
 
     shallow: Run
@@ -112,6 +120,9 @@ class Rescaled(Run):
     """A run from the usual start, rescaled so that no layer's relative gradient exceeds another's.
 
     The gradients are those of the first batch; see `surgery.equalise_gradients`.
+
+    >>> Rescaled("plain20", Recipe(epochs=1), seed=0).variant
+    {'kind': 'Rescaled'}
     """
 
     def start(self) -> torch.nn.Module:
@@ -123,7 +134,12 @@ class Rescaled(Run):
 
 @dataclass(frozen=True)
 class Unnormalised(Run):
-    """A run of the network with every batch norm taken out."""
+    """A run of the network with every batch norm taken out.
+
+    >>> net = Unnormalised("plain8", Recipe(epochs=1), seed=0).build()
+    >>> any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
+    False
+    """
 
     def build(self) -> torch.nn.Module:
         """The network as it is before training, without batch norm."""
@@ -131,7 +147,11 @@ class Unnormalised(Run):
 
 
 def grid(models: Sequence[str], seeds: Sequence[int], recipe: Recipe, **settings) -> list[Run]:
-    """One Run for every model and seed; name the slowest model first, so that no worker waits."""
+    """One Run for every model and seed; name the slowest model first, so that no worker waits.
+
+    >>> [run.label for run in grid(("plain20", "plain8"), range(2), Recipe())]
+    ['plain20-seed0', 'plain20-seed1', 'plain8-seed0', 'plain8-seed1']
+    """
     return [Run(model, recipe, seed, **settings) for model in models for seed in seeds]
 
 
@@ -154,6 +174,10 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
     after the other; and one thread adds in one order, so results repeat exactly. On a GPU the runs
     come one after the other. Each keeps its checkpoints in a folder of its own under `folder`.
     Raises ChildProcessError when a run is stopped, after its checkpoint was saved.
+
+    >>> [record] = execute([Run("plain8", Recipe(epochs=1), seed=0)])
+    >>> record.status, len(record.curve)
+    ('finished', 1)
     """
     folders = [folder / run.label if folder else None for run in runs]
     if torch.cuda.is_available():

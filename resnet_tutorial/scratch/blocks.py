@@ -19,17 +19,31 @@ Shortcut = Callable[[int, int, int, Generator], Layer]
 
 
 def conv3x3(in_channels: int, out_channels: int, rng: Generator, stride: int = 1) -> Conv2d:
-    """A 3x3 convolution that keeps height and width at stride 1."""
+    """A 3x3 convolution that keeps height and width at stride 1.
+
+    >>> conv3x3(16, 32, np.random.default_rng(0), stride=2)(np.zeros((1, 16, 8, 8))).shape
+    (1, 32, 4, 4)
+    """
     return Conv2d((out_channels, in_channels, 3, 3), rng, stride, padding=1)
 
 
 def conv1x1(in_channels: int, out_channels: int, rng: Generator, stride: int = 1) -> Conv2d:
-    """A 1x1 convolution: a linear map of the channels of each pixel."""
+    """A 1x1 convolution: a linear map of the channels of each pixel.
+
+    >>> conv1x1(16, 32, np.random.default_rng(0))(np.zeros((1, 16, 8, 8))).shape
+    (1, 32, 8, 8)
+    """
     return Conv2d((out_channels, in_channels, 1, 1), rng, stride)
 
 
 class IdentityShortcut(Layer):
-    """x itself. Raises ValueError where the block changes the shape: x could not be added."""
+    """x itself. Raises ValueError where the block changes the shape: x could not be added.
+
+    >>> shortcut = IdentityShortcut(16, 16, 1, np.random.default_rng(0))
+    >>> x = np.ones((1, 16, 8, 8))
+    >>> shortcut(x) is x
+    True
+    """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, rng: Generator):
         super().__init__()
@@ -52,6 +66,12 @@ class PadShortcut(Layer):
     y = S x is linear and has no parameters; the backward pass is S transposed: drop the gradient
     of the new channels, and put zeros where the pixels were left out.
     Raises ValueError if channels would have to be dropped.
+
+    >>> shortcut = PadShortcut(1, 2, 2, np.random.default_rng(0))
+    >>> shortcut(np.arange(4.0).reshape(1, 1, 2, 2)).tolist()
+    [[[[0.0]], [[0.0]]]]
+    >>> shortcut.backward(np.ones((1, 2, 1, 1)))[0, 0].tolist()
+    [[1.0, 0.0], [0.0, 0.0]]
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, rng: Generator):
@@ -78,14 +98,23 @@ class PadShortcut(Layer):
 
 
 class ProjectionShortcut(Sequential):
-    """Option B: a 1x1 convolution with the block's stride, and batch norm."""
+    """Option B: a 1x1 convolution with the block's stride, and batch norm.
+
+    >>> list(ProjectionShortcut(16, 32, 2, np.random.default_rng(0)).state_dict())[:2]
+    ['0.weight', '1.weight']
+    """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, rng: Generator):
         super().__init__(conv1x1(in_channels, out_channels, rng, stride), BatchNorm2d(out_channels))
 
 
 class PlainBlock(Layer):
-    """Two 3x3 convolutions. Ignores its shortcut, to be exchangeable with ``BasicBlock``."""
+    """Two 3x3 convolutions. Ignores its shortcut, to be exchangeable with ``BasicBlock``.
+
+    >>> block = PlainBlock(16, 32, np.random.default_rng(0), stride=2)
+    >>> block(np.ones((2, 16, 8, 8))).shape
+    (2, 32, 4, 4)
+    """
 
     expansion = 1  # output channels / width
 
@@ -127,6 +156,11 @@ class BasicBlock(Layer):
 
     Backward, the addition hands its gradient to both paths unchanged; where the paths part, at x,
     the gradients that come back along them add up.
+
+    >>> block = BasicBlock(16, 32, np.random.default_rng(0), stride=2, shortcut=PadShortcut)
+    >>> y = block(np.ones((2, 16, 8, 8)))
+    >>> y.shape, block.backward(np.ones_like(y)).shape
+    ((2, 32, 4, 4), (2, 16, 8, 8))
     """
 
     expansion = 1
@@ -172,6 +206,10 @@ class Bottleneck(Layer):
 
     The stride is on the 3x3, as in torchvision ("v1.5"); the paper's nets have it on the first
     1x1, which then skips three pixels of four.
+
+    >>> block = Bottleneck(64, 16, np.random.default_rng(0), shortcut=IdentityShortcut)
+    >>> block(np.ones((2, 64, 8, 8))).shape
+    (2, 64, 8, 8)
     """
 
     expansion = 4

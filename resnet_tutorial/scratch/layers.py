@@ -20,6 +20,10 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Float[Array, 
     """float32 weights of variance 2 / (out * k * k): He et al. 2015 (arXiv 1502.01852), eq. 14.
 
     The fan-out form, which keeps the second moment of the gradients; torchvision uses it too.
+
+    >>> w = he_normal((64, 64, 3, 3), np.random.default_rng(0))
+    >>> w.shape, w.dtype.name, round(float(w.std() * math.sqrt(9 * 64 / 2)), 1)
+    ((64, 64, 3, 3), 'float32', 1.0)
     """
     out, _, kh, kw = shape
     return (rng.standard_normal(shape) * math.sqrt(2 / (out * kh * kw))).astype(np.float32)
@@ -29,6 +33,11 @@ class Layer:
     """Something with a forward pass, a backward pass, and perhaps parameters and parts.
 
     ``params``, ``grads`` and ``buffers`` (state without a gradient) are dicts of arrays by name.
+
+    >>> layer = Linear(3, 2, np.random.default_rng(0))
+    >>> y = layer(np.ones((5, 3), np.float32))
+    >>> layer.backward(np.ones_like(y)).shape, sorted(layer.named_grads())
+    ((5, 3), ['bias', 'weight'])
     """
 
     def __init__(self):
@@ -41,9 +50,11 @@ class Layer:
         return self.forward(x, training)
 
     def forward(self, x: Array, training: bool = True) -> Array:
+        """The output for x; keeps in ``cache`` what the backward pass needs."""
         raise NotImplementedError
 
     def backward(self, dy: Array) -> Array:
+        """dx from dy, of the last forward pass; leaves the parameters' gradients in ``grads``."""
         raise NotImplementedError
 
     @property
@@ -105,7 +116,12 @@ class Layer:
 
 
 class Conv2d(Layer):
-    """A convolution without bias. ``shape`` is the one of its weight, (out, in, kh, kw)."""
+    """A convolution without bias. ``shape`` is the one of its weight, (out, in, kh, kw).
+
+    >>> layer = Conv2d((8, 3, 3, 3), np.random.default_rng(0), stride=2, padding=1)
+    >>> layer(np.zeros((1, 3, 32, 32), np.float32)).shape
+    (1, 8, 16, 16)
+    """
 
     def __init__(
         self,
@@ -131,6 +147,11 @@ class BatchNorm2d(Layer):
     """Batch norm that keeps running averages for evaluation, by PyTorch's rule:
 
     running = (1 - momentum) * running + momentum * batch, with the *unbiased* batch variance.
+
+    >>> layer = BatchNorm2d(1)
+    >>> y = layer(np.array([1.0, 3.0]).reshape(2, 1, 1, 1))
+    >>> {name: round(float(value[0]), 2) for name, value in layer.buffers.items()}
+    {'running_mean': 0.2, 'running_var': 1.1}
     """
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5):
@@ -167,6 +188,9 @@ class Linear(Layer):
     """x w^T + b. w and b start uniform in +-1/sqrt(in_features), PyTorch's default.
 
     Not He's normal: by fan-out, ten classes would start with logits of several units.
+
+    >>> Linear(64, 10, np.random.default_rng(0))(np.zeros((5, 64), np.float32)).shape
+    (5, 10)
     """
 
     def __init__(self, in_features: int, out_features: int, rng: np.random.Generator):
@@ -186,7 +210,12 @@ class Linear(Layer):
 
 
 class Function(Layer):
-    """An operation without parameters as a layer: ``Function(ops.relu, ops.relu_backward)``."""
+    """An operation without parameters as a layer: ``Function(ops.relu, ops.relu_backward)``.
+
+    >>> pool = Function(ops.max_pool2d, ops.max_pool2d_backward, size=2)
+    >>> pool(np.zeros((1, 1, 4, 4))).shape
+    (1, 1, 2, 2)
+    """
 
     def __init__(self, op: Callable, op_backward: Callable, **settings):
         super().__init__()
@@ -201,17 +230,30 @@ class Function(Layer):
 
 
 def relu() -> Function:
-    """A ReLU layer."""
+    """A ReLU layer.
+
+    >>> relu()(np.array([-1.0, 1.0])).tolist()
+    [0.0, 1.0]
+    """
     return Function(ops.relu, ops.relu_backward)
 
 
 def global_avg_pool() -> Function:
-    """A global average pooling layer."""
+    """A global average pooling layer.
+
+    >>> global_avg_pool()(np.ones((2, 3, 4, 4))).shape
+    (2, 3)
+    """
     return Function(ops.global_avg_pool, ops.global_avg_pool_backward)
 
 
 class Sequential(Layer):
-    """Layers one after the other, named by their position: "0", "1", ..."""
+    """Layers one after the other, named by their position: "0", "1", ...
+
+    >>> net = Sequential(global_avg_pool(), Linear(3, 10, np.random.default_rng(0)))
+    >>> list(net.state_dict())
+    ['1.weight', '1.bias']
+    """
 
     def __init__(self, *layers: Layer):
         super().__init__()

@@ -8,40 +8,45 @@ returns them with another order in memory, see ``_correlate``, which no other op
 Every function raises ValueError, naming what it expected and what came, for shapes that do not fit.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.lib.stride_tricks import sliding_window_view
 
+from resnet_tutorial.scratch.normalization import (
+    BatchNormCache,
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_eval,
+    batch_norm_eval_backward,
+)
+from resnet_tutorial.scratch.shapes import (
+    require,
+    require_fit,
+    require_gradient,
+    require_images,
+)
+
+__all__ = [
+    "conv2d",
+    "conv2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "batch_norm_eval",
+    "batch_norm_eval_backward",
+    "BatchNormCache",
+    "relu",
+    "relu_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "global_avg_pool",
+    "global_avg_pool_backward",
+    "linear",
+    "linear_backward",
+    "cross_entropy",
+    "cross_entropy_backward",
+]
+
 Array = np.ndarray
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
-
-
-def _require_images(x: Array) -> None:
-    _require(x.ndim == 4, f"expected images (n, c, h, w), got an array of shape {x.shape}")
-
-
-def _require_gradient(dy: Array, shape: tuple[int, ...]) -> None:
-    # NumPy would broadcast a gradient of the wrong shape and return a wrong answer.
-    _require(dy.shape == shape, f"dy must have the shape of the output, {shape}, got {dy.shape}")
-
-
-def _require_fit(image: tuple[int, int], kernel: tuple[int, int], stride: int, padding: int):
-    _require(
-        stride >= 1 and padding >= 0,
-        f"stride must be at least 1 and padding at least 0, got {stride} and {padding}",
-    )
-    padded = tuple(size + 2 * padding for size in image)
-    _require(
-        padded[0] >= kernel[0] and padded[1] >= kernel[1],
-        f"the image with its padding, {padded}, is smaller than the kernel, {kernel}",
-    )
-
 
 # ---- convolution -------------------------------------------------------------------------------
 #
@@ -77,11 +82,16 @@ def conv2d(
     y[n, o, i, j] = sum over c, a, b of w[o, c, a, b] * xp[n, c, stride*i + a, stride*j + b], with
     xp the image framed by ``padding`` zeros. There is no bias: batch norm would remove it.
     Chapter: scratch/convolution.
+
+    >>> x, w = np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3))
+    >>> y, cache = conv2d(x, w, padding=1)
+    >>> y[0, 0].tolist()  # how many pixels each window sees
+    [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
-    _require_images(x)
-    _require(w.ndim == 4, f"w must be (out, in, kh, kw), got an array of shape {w.shape}")
-    _require(x.shape[1] == w.shape[1], f"x has {x.shape[1]} channels, w expects {w.shape[1]}")
-    _require_fit(x.shape[2:], w.shape[2:], stride, padding)
+    require_images(x)
+    require(w.ndim == 4, f"w must be (out, in, kh, kw), got an array of shape {w.shape}")
+    require(x.shape[1] == w.shape[1], f"x has {x.shape[1]} channels, w expects {w.shape[1]}")
+    require_fit(x.shape[2:], w.shape[2:], stride, padding)
     n, c, height, width = x.shape
     xp = np.zeros((height + 2 * padding, width + 2 * padding, c, n), x.dtype)
     xp[padding : padding + height, padding : padding + width] = x.transpose(2, 3, 1, 0)
@@ -90,9 +100,15 @@ def conv2d(
 
 
 def conv2d_backward(dy: Float[Array, "n o h2 w2"], cache: tuple) -> tuple[Array, Array]:
-    """dw correlates the image with dy; dx convolves dy with the flipped kernel, o and c swapped."""
+    """dw correlates the image with dy; dx convolves dy with the flipped kernel, o and c swapped.
+
+    >>> y, cache = conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2)), stride=2)
+    >>> dx, dw = conv2d_backward(np.ones_like(y), cache)
+    >>> dx.shape, dw.tolist()
+    ((1, 1, 4, 4), [[[[4.0, 4.0], [4.0, 4.0]]]])
+    """
     xp, w, stride, padding, shape = cache
-    _require_gradient(dy, shape)
+    require_gradient(dy, shape)
     dy = dy.transpose(2, 3, 1, 0)  # (h_out, w_out, o, n)
     h_out, w_out, o, n = dy.shape
     c, kh, kw = w.shape[1:]
@@ -111,106 +127,22 @@ def conv2d_backward(dy: Float[Array, "n o h2 w2"], cache: tuple) -> tuple[Array,
     return dx, dw
 
 
-# ---- batch norm --------------------------------------------------------------------------------
-
-
-class BatchNormCache(NamedTuple):
-    """What the backward pass needs; ``mean`` and biased ``var`` also feed the running averages."""
-
-    x_hat: Array
-    inv_std: Array
-    gamma: Array
-    mean: Array
-    var: Array
-
-
-def _per_channel(v: Float[Array, " c"]) -> Float[Array, "c 1 1"]:
-    return v[:, None, None]
-
-
-def _sum(x: Float[Array, "n c h w"]) -> Float[Array, " c"]:
-    return np.einsum("nchw->c", x)
-
-
-def _dot(a: Float[Array, "n c h w"], b: Float[Array, "n c h w"]) -> Float[Array, " c"]:
-    return np.einsum("nchw,nchw->c", a, b)
-
-
-def _require_channels(x: Array, **vectors: Array) -> None:
-    _require_images(x)
-    for name, v in vectors.items():
-        _require(v.shape == x.shape[1:2], f"x has {x.shape[1]} channels, {name} is {v.shape}")
-
-
-def batch_norm(
-    x: Float[Array, "n c h w"],
-    gamma: Float[Array, " c_gamma"],
-    beta: Float[Array, " c_beta"],
-    eps: float = 1e-5,
-) -> tuple[Float[Array, "n c h w"], BatchNormCache]:
-    """Training mode: each channel to mean 0 and variance 1 over batch and pixels, then gamma, beta.
-
-    y = gamma * x_hat + beta, x_hat = (x - mean) / sqrt(var + eps), var the biased variance.
-    Source: Ioffe and Szegedy 2015. Chapter: scratch/batch_norm.
-    """
-    _require_channels(x, gamma=gamma, beta=beta)
-    m = x.size // x.shape[1]
-    _require(m > 1, f"batch norm needs several values per channel to train, got x of {x.shape}")
-    mean = _sum(x) / m
-    centred = x - _per_channel(mean)
-    var = _dot(centred, centred) / m
-    inv_std = 1 / np.sqrt(var + eps)
-    x_hat = centred * _per_channel(inv_std)
-    y = x_hat * _per_channel(gamma) + _per_channel(beta)
-    return y, BatchNormCache(x_hat, inv_std, gamma, mean, var)
-
-
-def batch_norm_backward(dy: Float[Array, "n c h w"], cache: BatchNormCache) -> tuple[Array, ...]:
-    """dx = gamma / sqrt(var + eps) * (dy - mean(dy) - x_hat * mean(dy * x_hat))."""
-    x_hat, inv_std, gamma = cache[:3]
-    _require_gradient(dy, x_hat.shape)
-    m = dy.size // dy.shape[1]
-    dbeta = _sum(dy)
-    dgamma = _dot(dy, x_hat)
-    through_statistics = x_hat * _per_channel(dgamma / m) + _per_channel(dbeta / m)
-    dx = (dy - through_statistics) * _per_channel(gamma * inv_std)
-    return dx, dgamma, dbeta
-
-
-def batch_norm_eval(
-    x: Float[Array, "n c h w"],
-    gamma: Float[Array, " c_gamma"],
-    beta: Float[Array, " c_beta"],
-    mean: Float[Array, " c_mean"],
-    var: Float[Array, " c_var"],
-    eps: float = 1e-5,
-) -> tuple[Float[Array, "n c h w"], BatchNormCache]:
-    """Evaluation mode: the same formula with a given mean and variance, which get no gradient."""
-    _require_channels(x, gamma=gamma, beta=beta, mean=mean, var=var)
-    inv_std = 1 / np.sqrt(var + eps)
-    x_hat = (x - _per_channel(mean)) * _per_channel(inv_std)
-    y = x_hat * _per_channel(gamma) + _per_channel(beta)
-    return y, BatchNormCache(x_hat, inv_std, gamma, mean, var)
-
-
-def batch_norm_eval_backward(
-    dy: Float[Array, "n c h w"], cache: BatchNormCache
-) -> tuple[Array, ...]:
-    _require_gradient(dy, cache.x_hat.shape)
-    dx = dy * _per_channel(cache.gamma * cache.inv_std)
-    return dx, _dot(dy, cache.x_hat), _sum(dy)
-
-
 # ---- the others --------------------------------------------------------------------------------
 
 
 def relu(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Array]:
-    """max(x, 0); its gradient at 0 is taken to be 0."""
+    """max(x, 0); its gradient at 0 is taken to be 0.
+
+    >>> y, cache = relu(np.array([-1.0, 0.0, 2.0]))
+    >>> y.tolist(), relu_backward(np.ones(3), cache).tolist()
+    ([0.0, 0.0, 2.0], [0.0, 0.0, 1.0])
+    """
     return np.maximum(x, 0), x
 
 
 def relu_backward(dy: Float[Array, "..."], x: Float[Array, "..."]) -> Float[Array, "..."]:
-    _require_gradient(dy, x.shape)
+    """dx = dy where x was positive, else 0; its cache is x itself."""
+    require_gradient(dy, x.shape)
     return dy * (x > 0)
 
 
@@ -220,11 +152,17 @@ def max_pool2d(
     """The largest value of each size x size window, framed by -inf; ``stride`` is ``size`` if None.
 
     Windows may overlap. Of equal values the first in reading order counts, as in PyTorch.
+
+    >>> y, cache = max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), size=2)
+    >>> y[0, 0].tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    >>> max_pool2d_backward(np.ones_like(y), cache)[0, 0, 1].tolist()
+    [0.0, 1.0, 0.0, 1.0]
     """
-    _require_images(x)
+    require_images(x)
     stride = size if stride is None else stride
-    _require_fit(x.shape[2:], (size, size), stride, padding)
-    _require(2 * padding <= size, f"padding must be at most half of size {size}, got {padding}")
+    require_fit(x.shape[2:], (size, size), stride, padding)
+    require(2 * padding <= size, f"padding must be at most half of size {size}, got {padding}")
     frame = (padding, padding)
     xp = np.pad(x, ((0, 0), (0, 0), frame, frame), constant_values=-np.inf)
     windows = sliding_window_view(xp, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
@@ -237,7 +175,7 @@ def max_pool2d(
 def max_pool2d_backward(dy: Float[Array, "n c h2 w2"], cache: tuple) -> Float[Array, "n c h w"]:
     """Each dy goes to the pixel that won its window; a pixel that won several gets their sum."""
     winner, shape, size, stride, padding = cache
-    _require_gradient(dy, winner.shape)
+    require_gradient(dy, winner.shape)
     dxp = np.zeros(shape, dy.dtype)
     for position in range(size * size):
         i, j = divmod(position, size)
@@ -248,13 +186,19 @@ def max_pool2d_backward(dy: Float[Array, "n c h2 w2"], cache: tuple) -> Float[Ar
 
 
 def global_avg_pool(x: Float[Array, "n c h w"]) -> tuple[Float[Array, "n c"], Array]:
-    """The mean of each feature map."""
-    _require_images(x)
+    """The mean of each feature map.
+
+    >>> y, cache = global_avg_pool(np.arange(8.0).reshape(1, 2, 2, 2))
+    >>> y.tolist(), float(global_avg_pool_backward(np.ones((1, 2)), cache)[0, 0, 0, 0])
+    ([[1.5, 5.5]], 0.25)
+    """
+    require_images(x)
     return x.mean(axis=(2, 3)), x
 
 
 def global_avg_pool_backward(dy: Float[Array, "n c"], x: Array) -> Float[Array, "n c h w"]:
-    _require_gradient(dy, x.shape[:2])
+    """Each pixel of a feature map gets an equal share of the gradient of its mean."""
+    require_gradient(dy, x.shape[:2])
     dx = np.empty_like(x)  # has x's order in memory, and so keeps the backward pass in it
     dx[...] = dy[:, :, None, None] / (x.shape[2] * x.shape[3])
     return dx
@@ -263,30 +207,41 @@ def global_avg_pool_backward(dy: Float[Array, "n c"], x: Array) -> Float[Array, 
 def linear(
     x: Float[Array, "n d"], w: Float[Array, "k d_w"], b: Float[Array, " k_b"]
 ) -> tuple[Float[Array, "n k"], tuple]:
-    """y = x w^T + b, with w stored (outputs, inputs) as in PyTorch."""
-    _require(x.ndim == 2 and w.ndim == 2, f"x and w must be matrices, got {x.shape} and {w.shape}")
-    _require(x.shape[1] == w.shape[1], f"x has {x.shape[1]} features, w expects {w.shape[1]}")
-    _require(b.shape == w.shape[:1], f"w has {w.shape[0]} outputs, b is {b.shape}")
+    """y = x w^T + b, with w stored (outputs, inputs) as in PyTorch.
+
+    >>> y, cache = linear(np.array([[1.0, 2.0]]), np.array([[1.0, 0.0], [3.0, 1.0]]), np.zeros(2))
+    >>> y.tolist(), [g.tolist() for g in linear_backward(np.ones((1, 2)), cache)]
+    ([[1.0, 5.0]], [[[4.0, 1.0]], [[1.0, 2.0], [1.0, 2.0]], [1.0, 1.0]])
+    """
+    require(x.ndim == 2 and w.ndim == 2, f"x and w must be matrices, got {x.shape} and {w.shape}")
+    require(x.shape[1] == w.shape[1], f"x has {x.shape[1]} features, w expects {w.shape[1]}")
+    require(b.shape == w.shape[:1], f"w has {w.shape[0]} outputs, b is {b.shape}")
     return x @ w.T + b, (x, w)
 
 
 def linear_backward(dy: Float[Array, "n k"], cache: tuple) -> tuple[Array, Array, Array]:
+    """dx = dy w, dw = dy^T x, and db the sum of dy over the batch."""
     x, w = cache
-    _require_gradient(dy, (len(x), len(w)))
+    require_gradient(dy, (len(x), len(w)))
     return dy @ w, dy.T @ x, dy.sum(axis=0)
 
 
 def cross_entropy(
     logits: Float[Array, "n k"], labels: Int[Array, " n_labels"]
 ) -> tuple[float, tuple[Array, Array]]:
-    """-log softmax(logits)[label], averaged over the batch; no overflow for large logits."""
-    _require(logits.ndim == 2, f"expected logits (n, classes), got an array of {logits.shape}")
+    """-log softmax(logits)[label], averaged over the batch; no overflow for large logits.
+
+    >>> loss, cache = cross_entropy(np.zeros((1, 4)), np.array([2]))
+    >>> round(loss, 3), cross_entropy_backward(1.0, cache).tolist()  # ln 4, p - y
+    (1.386, [[0.25, 0.25, -0.75, 0.25]])
+    """
+    require(logits.ndim == 2, f"expected logits (n, classes), got an array of {logits.shape}")
     n, classes = logits.shape
     integer = np.issubdtype(labels.dtype, np.integer)
-    _require(integer, f"labels must be integers, got {labels.dtype}: use labels.astype(int)")
-    _require(labels.shape == (n,), f"expected one label for each of {n} rows, got {labels.shape}")
+    require(integer, f"labels must be integers, got {labels.dtype}: use labels.astype(int)")
+    require(labels.shape == (n,), f"expected one label for each of {n} rows, got {labels.shape}")
     low, high = int(labels.min()), int(labels.max())
-    _require(0 <= low and high < classes, f"labels must be 0..{classes - 1}, got {low}..{high}")
+    require(0 <= low and high < classes, f"labels must be 0..{classes - 1}, got {low}..{high}")
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return float(-log_p[np.arange(n), labels].mean()), (log_p, labels)
