@@ -9,11 +9,17 @@ def remove_thebe(app, config):
     app.registry.css_files[:] = [f for f in app.registry.css_files if f[0] != "sphinx-thebe.css"]
 
 
+# docutils puts entries with another role into the list of references: screen readers then announce
+# an empty list. MyST-NB's label on what unfolds hides the title of what is folded.
+MENDED = {
+    'role="doc-biblioentry"': 'role="listitem"',
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+}
+
+
 def mend_roles(app, pagename, templatename, context, doctree):
-    """docutils puts entries with another role into the list of references: screen readers then
-    announce an empty list."""
-    if "body" in context:
-        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+    for wrong, right in MENDED.items() if "body" in context else ():
+        context["body"] = context["body"].replace(wrong, right)
 
 
 def setup(app):

@@ -7,6 +7,7 @@ pictures get a palette; MathJax is reduced to the parts that read TeX and write 
 
 import base64
 import io
+import logging
 import posixpath
 import re
 import shutil
@@ -132,6 +133,7 @@ def names_in_use(outdir):
 
 def icon_font(path, codes):
     """The font with the glyphs of `codes` alone, as the address of embedded data."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     font = ttLib.TTFont(path)
     # The theme falls back to other fonts for nothing here: hinting and layout can go.
     options = subset.Options(hinting=False, layout_features=[], name_IDs=[], notdef_outline=False)
@@ -181,7 +183,7 @@ def reduce_picture(path):
     picture = Image.open(path)
     if picture.mode == "P" or picture.convert("RGBA").getextrema()[3][0] < 255:
         return
-    small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
     out = io.BytesIO()
     small.save(out, "PNG", optimize=True)
     if out.tell() < path.stat().st_size:
@@ -240,5 +242,5 @@ def bundle(app, exception):
 
 def setup(app):
     app.connect("html-page-context", leave_to_bundle, priority=900)
-    app.connect("build-finished", bundle)
+    app.connect("build-finished", bundle, priority=900)  # the theme writes pygments.css late
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -23,7 +23,13 @@ NOT_READ = (nodes.literal_block, nodes.math_block, nodes.raw, nodes.comment)
 def site_address(repository):
     """Where GitHub Pages shows a repository: https://github.com/OWNER/NAME is
     https://OWNER.github.io/NAME/."""
-    owner, name = urlsplit(repository).path.strip("/").split("/")[:2]
+    try:
+        owner, name = urlsplit(repository).path.strip("/").split("/")
+    except ValueError:
+        raise ValueError(
+            "repository.url in _config.yml: expected https://github.com/OWNER/NAME, "
+            f"got {repository!r}"
+        ) from None
     return f"https://{owner}.github.io/{name}/"
 
 
@@ -99,7 +105,8 @@ def plain_pages(app):
     landing = app.builder.get_target_uri(app.config.root_doc)
     description = summary(app.env.get_doctree(app.config.root_doc))
     tags = metadata(app.config, app.config.html_title, description, base + landing)
-    yield "index", {"page_metadata": tags, "site_address": base, "landing": landing}, "redirect.html"
+    context = {"page_metadata": tags, "site_address": base, "landing": landing}
+    yield "index", context, "redirect.html"
 
 
 def write_sitemap(app, exception):

@@ -14,6 +14,8 @@ from site_meta import summary
 GLOSSARY = "book/glossary"
 TAG = re.compile(r"\\tag\{([^{}]+)\}")
 CHINESE = re.compile(r"\s*[\u4e00-\u9fff].*")
+# Titles of papers, whose words are not the book's.
+LITERATURE = "Further reading"
 # Text inside these is not prose of the chapter, or is a link already.
 CLOSED = (nodes.reference, nodes.title, nodes.literal, nodes.literal_block, nodes.raw, nodes.math,
           nodes.math_block, nodes.rubric)  # fmt: skip
@@ -59,7 +61,8 @@ def prose(doctree):
         while node is not None:
             ancestors.append(node)
             node = node.parent
-        if not any(isinstance(one, CLOSED) for one in ancestors):
+        titles = [one[0].astext() for one in ancestors if isinstance(one, nodes.section)]
+        if LITERATURE not in titles and not any(isinstance(one, CLOSED) for one in ancestors):
             yield text
 
 
