@@ -5,7 +5,8 @@ const SHOW_AFTER = 150, HIDE_AFTER = 250; // milliseconds: long enough to move i
 
 class Previews {
   constructor(article, texts) {
-    this.texts = texts;
+    this.texts = texts; // [title, text] by address
+    this.link = null; // the one whose preview is shown
     this.card = document.createElement("div");
     this.card.id = "preview";
     this.card.setAttribute("role", "tooltip");

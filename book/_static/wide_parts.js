@@ -29,4 +29,5 @@ function adaptWidths() {
 window.addEventListener("load", () => {
   Promise.resolve(window.MathJax?.startup?.promise).then(adaptWidths);
   window.addEventListener("resize", adaptWidths);
+  document.addEventListener("toggle", adaptWidths, true); // what unfolds is measured then
 });
