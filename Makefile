@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test chapters times lab colab bench serve clean
+.PHONY: help book test chapters times lab colab bench serve pdf weigh clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -54,6 +54,14 @@ serve: $(INSTALLED) ## serve the built site on http://localhost:8000 (PORT=... f
 	@test -d _build/html || $(MAKE) book
 	@echo "http://localhost:$(PORT)   (Ctrl-C ends it)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+pdf: $(INSTALLED) ## print the built site as one book, _build/book.pdf (needs Chromium)
+	@test -d _build/html || $(MAKE) book
+	@$(BIN)/python tools/book_pdf.py
+
+weigh: $(INSTALLED) ## bytes, requests and times of the site's pages, and the time of a build
+	@test -d _build/html || $(MAKE) book
+	@$(BIN)/python tools/weigh.py
 
 clean: ## remove what was built; .venv and .text stay
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -1,11 +1,31 @@
-"""Draw the figure of the landing page and the README from the recorded runs."""
+"""Draw the README's figure, the landing page's and the card for links, from the recorded runs."""
 
 from pathlib import Path
 
 from resnet_tutorial import experiments, figures
 
-ROOT = Path(__file__).resolve().parents[1]
+STATIC = Path(__file__).resolve().parents[1] / "book" / "_static"
+TITLE = "Residual Networks, Derived and Measured"
+
+
+def both_errors(records):
+    return figures.errors_by_depth(records)[0].figure
+
+
+def training_error(records, width, height):
+    """The panel of the training error alone, in inches."""
+    training, test = figures.errors_by_depth(records)
+    test.remove()
+    training.set_subplotspec(training.figure.add_gridspec(1, 1)[0])
+    training.set_title("Deeper, and trained worse: without shortcuts", loc="left", fontsize=10)
+    training.figure.set_size_inches(width, height)
+    return training.figure
+
 
 if __name__ == "__main__":
-    axes = figures.errors_by_depth(experiments.recorded("digits_depth"))
-    axes[0].figure.savefig(ROOT / "book/_static/degradation.png", dpi=160)
+    records = experiments.recorded("digits_depth")
+    both_errors(records).savefig(STATIC / "degradation.png", dpi=160)
+    training_error(records, 4.2, 2.6).savefig(STATIC / "cover.png", dpi=200)
+    card = training_error(records, 6, 3.15)
+    card.suptitle(TITLE, fontsize=15, fontweight="bold")
+    card.savefig(STATIC / "card.png", dpi=200)
