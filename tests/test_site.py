@@ -56,6 +56,7 @@ TOO_WIDE = """() => {
 def is_stale() -> bool:
     """Whether a source of the site is newer than the built one."""
     sources = [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "tools" / "site_assets.py"]
+    sources += [path for path in (ROOT / "tools" / "instruments").rglob("*.*")]
     sources += [path for path in (ROOT / "book").rglob("*") if path.is_file()]
     built = SITE / "index.html"
     return not built.exists() or built.stat().st_mtime < max(p.stat().st_mtime for p in sources)
