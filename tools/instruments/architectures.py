@@ -33,11 +33,11 @@ def specifications() -> dict[str, tuple[str, dict]]:
     return found
 
 
-def build(title: str) -> models.ResNet:
+def build(title: str, **parts) -> models.ResNet:
     """The network without memory for its weights: its shapes are all that is asked for."""
-    name, parts = specifications()[title]
+    name, own = specifications()[title]
     with torch.device("meta"):
-        return models.build(name, **parts)
+        return models.build(name, **own, **parts)
 
 
 def image_shape(net: models.ResNet) -> tuple[int, int, int]:
@@ -117,9 +117,8 @@ def end_part(net: models.ResNet, row: counts.StageRow) -> dict:
     return {"title": row.name, "times": 1, **counted, "layers": layers(mine)}
 
 
-def describe(title: str) -> dict:
+def describe(net: models.ResNet) -> dict:
     """A network as the explorer shows it."""
-    net = build(title)
     shape = image_shape(net)
     stages, before = [], shape
     for row in counts.stage_table(net, shape):
@@ -131,8 +130,6 @@ def describe(title: str) -> dict:
         counted = {"parameters": row.parameters, "macs": row.macs, "field": row.receptive_field}
         stages.append({"name": row.name, "shape": row.output_shape, **counted, "parts": parts})
     return {
-        "name": title,
-        "group": group(title, net),
         "image": shape,
         "parameters": counts.count_parameters(net),
         "macs": counts.count_macs(net, shape),
@@ -144,7 +141,11 @@ def describe(title: str) -> dict:
 def text() -> str:
     """All networks as JSON, one a line."""
     short = {"ensure_ascii": False, "separators": (",", ":")}
-    lines = (json.dumps(describe(title), **short) for title in specifications())
+    nets = {title: build(title) for title in specifications()}
+    described = (
+        {"name": title, "group": group(title, net), **describe(net)} for title, net in nets.items()
+    )
+    lines = (json.dumps(one, **short) for one in described)
     return "[\n" + ",\n".join(lines) + "\n]\n"
 
 

@@ -42,7 +42,7 @@ instruments.architectures = (() => {
     const [channels, side = 1] = stage.shape;
     const widest = Math.max(...net.stages.map((s) => s.shape[0]));
     const tallest = Math.max(...net.stages.map((s) => s.shape[1] ?? 1));
-    const input = node("input", { type: "radio", name: "stage", value: index, autocomplete: "off" });
+    const input = node("input", { type: "radio", name: "stage", value: index });
     input.checked = checked;
     const bar = (key) => node("span", {
       class: `bar ${key}`, style: `--share: ${stage[key] / net[key]}`,
@@ -68,7 +68,8 @@ instruments.architectures = (() => {
     const rows = stage.parts.flatMap((part) => {
       const title = part.times > 1 ? `${part.times} × ${part.title}, each` : part.title;
       return [
-        row([`${title} ${count(part.macs)} multiply-adds`, count(part.parameters)], { class: "part" }),
+        row([`${title} ${count(part.macs)} multiply-adds`, count(part.parameters)],
+          { class: "part" }),
         ...part.layers.map(([words, parameters]) => row([words, count(parameters)])),
       ];
     });

@@ -68,9 +68,9 @@ instruments.controls = (() => {
     };
     form.addEventListener("input", change);
     form.addEventListener("submit", (event) => event.preventDefault());
-    for (const button of form.querySelectorAll("button")) {
+    for (const button of form.querySelectorAll("[data-set]")) {
       button.addEventListener("click", () => {
-        write(form, JSON.parse(button.dataset.set ?? "{}"));
+        write(form, JSON.parse(button.dataset.set));
         change();
       });
     }

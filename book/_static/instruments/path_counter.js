@@ -11,10 +11,13 @@ instruments.pathCounter = (() => {
     return value >= 10 ? `${value.toFixed(1)} %` : `${controls.number(value)} %`;
   }
 
-  // What is to be seen, in words; the numbers of paths are exact.
+  // All digits, as long as they can be read.
+  const whole = (n) => (n < 10n ** 18n ? n.toLocaleString("en-US") : controls.number(Number(n)));
+
+  // What is to be seen, in words.
   function sentence({ blocks, epsilon, first, last }, counts, weights) {
-    const inside = paths.total(counts.slice(first, last + 1)).toLocaleString("en-US");
-    const all = paths.total(counts).toLocaleString("en-US");
+    const inside = whole(paths.total(counts.slice(first, last + 1)));
+    const all = whole(paths.total(counts));
     const weight = (epsilon / 100).toFixed(2);
     const lengths = first === last ? first : `${first} to ${last}`;
     return (
@@ -45,7 +48,8 @@ instruments.pathCounter = (() => {
   // The end of the vertical axis; the means' names stand between it and the highest bar.
   function top(shares) {
     const highest = 120 * Math.max(...shares);
-    return [5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100].find((v) => v >= highest || v === 100) / 100;
+    const percent = [5, 10, 15, 20, 25, 30, 40, 50, 60, 80].find((v) => v >= highest) ?? 100;
+    return percent / 100;
   }
 
   function paint(svg, { blocks, epsilon, first, last }, counts, weights) {
@@ -53,9 +57,10 @@ instruments.pathCounter = (() => {
     const high = top([...plain, ...weighted]);
     const area = chart.area(svg, [-0.7, blocks + 0.7], [0, high]);
     const [left, right] = [area.x(first - 0.5), area.x(last + 0.5)];
+    const middle = (area.top + area.bottom) / 2;
     const edge = (x) => chart.element("g", { class: "edge" },
       chart.element("line", { x1: x, x2: x, y1: area.top, y2: area.bottom }),
-      chart.element("rect", { x: x - 4, y: (area.top + area.bottom) / 2 - 14, width: 8, height: 28, rx: 3 }));
+      chart.element("rect", { x: x - 4, y: middle - 14, width: 8, height: 28, rx: 3 }));
     svg.replaceChildren(
       chart.element("rect", { class: "range", x: left, width: right - left, y: area.top,
         height: area.bottom - area.top }),
@@ -118,7 +123,8 @@ instruments.pathCounter = (() => {
       mend(form, held);
       change();
     });
-    for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => (held = null));
+    const release = () => (held = null);
+    for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, release);
   }
 
   document.querySelectorAll(".instrument.path-counter").forEach(begin);

@@ -1,6 +1,6 @@
-// How many paths of each length lead through L residual blocks, and what they weigh. All counts are
-// whole numbers of any size (BigInt): a path takes the branch or the shortcut in each block, and
-// one through k branches weighs epsilon^k, with epsilon = percent / 100.
+// How many paths of each length lead through L residual blocks, and what they weigh. A path takes
+// the branch or the shortcut in each block, and one through k branches weighs epsilon^k, with
+// epsilon = percent / 100. All sums are whole numbers of any size (BigInt).
 var instruments = window.instruments ?? {};
 
 instruments.paths = (() => {
@@ -15,7 +15,8 @@ instruments.paths = (() => {
 
   // The paths' weights over 100^-blocks, so that they are whole numbers too.
   function weights(blocks, percent) {
-    return counts(blocks).map((n, k) => n * BigInt(percent) ** BigInt(k) * 100n ** BigInt(blocks - k));
+    const power = (base, exponent) => BigInt(base) ** BigInt(exponent);
+    return counts(blocks).map((n, k) => n * power(percent, k) * power(100, blocks - k));
   }
 
   const length = (n) => n.toString(2).length;
@@ -35,9 +36,11 @@ instruments.paths = (() => {
   }
 
   // The share of the lengths first to last, both included.
-  const mass = (numbers, first, last) => ratio(total(numbers.slice(first, last + 1)), total(numbers));
+  function mass(numbers, first, last) {
+    return ratio(total(numbers.slice(first, last + 1)), total(numbers));
+  }
 
-  // Binomial laws: a branch is on the path with chance epsilon / (1 + epsilon), 1/2 without weights.
+  // Binomial laws: a branch is on the path with chance epsilon / (1 + epsilon), 1/2 at epsilon 1.
   function moments(blocks, percent) {
     const chance = percent / (100 + percent);
     return { mean: blocks * chance, deviation: Math.sqrt(blocks * chance * (1 - chance)) };

@@ -80,54 +80,63 @@ instruments.signal = (() => {
     return area;
   }
 
+  // Settings -> the net's sizes, those of other draws with the same settings, and whether any of it
+  // is new, as it is not when only the layer to read at has moved.
+  function laboratory() {
+    let seed = 0, net = null, shown = null, experiment = "", ghosts = [];
+    return ({ layer, ...settings }) => {
+      const { seed: wanted, ...rest } = settings;
+      const asked = JSON.stringify(rest);
+      const fresh = asked !== experiment || wanted !== seed;
+      if (wanted !== seed) net = draw(wanted);
+      if (fresh) {
+        ghosts = asked === experiment ? [shown, ...ghosts].slice(0, MOST_GHOSTS) : [];
+        shown = measure(rest, net);
+      }
+      [seed, experiment] = [wanted, asked];
+      return { shown, ghosts, fresh };
+    };
+  }
+
+  function showLaw(root, { kind }, { batchNorm }) {
+    for (const note of root.querySelectorAll("[data-net]")) {
+      note.classList.toggle("shown", note.dataset.net === kind + (batchNorm ? " normed" : ""));
+    }
+  }
+
   function begin(root) {
     const form = root.querySelector("form");
-    const pin = form.querySelector(".pin");
     const [signal, gradient] = root.querySelectorAll(".charts svg");
-    const svgs = { signal, gradient };
-    let seed = 0, net = null, shown = null, key = "", ghosts = [], pinned = null, area = null;
-
-    function remember(settings) {
-      if (settings.seed !== seed) net = draw(settings.seed);
-      seed = settings.seed;
-      const { layer, seed: _, ...rest } = settings; // what makes another experiment
-      const now = JSON.stringify(rest);
-      if (key === `${now} ${seed}`) return; // only the reading moved
-      ghosts = key.startsWith(`${now} `) ? [shown, ...ghosts].slice(0, MOST_GHOSTS) : [];
-      key = `${now} ${seed}`;
-      shown = measure(settings, net);
-    }
+    const observe = laboratory();
+    let area = null, shown = null, pinned = null;
 
     function render(settings) {
       form.elements.branchScale.disabled = !settings.skip;
       form.elements.layer.max = settings.depth;
-      remember(settings);
-      const law = theory.law(settings);
-      const range = decades([shown, law, ...ghosts, ...(pinned ? [pinned] : [])]);
-      for (const [part, svg] of Object.entries(svgs)) {
-        area = paint(svg, part, settings, { shown, ghosts, pinned, law }, range);
-      }
-      const kind = shown.kind + (settings.batchNorm ? " normed" : "");
-      for (const note of root.querySelectorAll("[data-net]")) {
-        note.classList.toggle("shown", note.dataset.net === kind);
-      }
-      root.querySelector(".reading").textContent = reading(settings.layer, shown, law);
-      const seen = sentence(settings, shown);
+      const observed = observe(settings);
+      shown = observed.shown;
+      const curves = { ...observed, pinned, law: theory.law(settings) };
+      const range = decades([shown, curves.law, ...curves.ghosts, pinned ?? shown]);
+      area = paint(signal, "signal", settings, curves, range);
+      paint(gradient, "gradient", settings, curves, range);
+      showLaw(root, shown, settings);
+      const [read, seen] = [reading(settings.layer, shown, curves.law), sentence(settings, shown)];
+      root.querySelector(".reading").textContent = read;
       root.querySelector(".sentence").textContent = seen;
-      return seen;
+      return observed.fresh ? seen : read;
     }
 
     const { change } = controls.start(root, render);
-    pin.addEventListener("click", () => {
+    form.querySelector(".pin").addEventListener("click", (event) => {
       pinned = pinned ? null : shown;
-      pin.setAttribute("aria-pressed", String(pinned !== null));
+      event.target.setAttribute("aria-pressed", String(pinned !== null));
       change();
     });
     form.querySelector(".redraw").addEventListener("click", () => {
       form.elements.seed.value = Number(form.elements.seed.value) + 1;
       change();
     });
-    for (const svg of Object.values(svgs)) {
+    for (const svg of [signal, gradient]) {
       chart.follow(svg, (px) => area.invertX(px), (layer) => {
         form.elements.layer.value = Math.round(layer);
         change();
