@@ -21,7 +21,8 @@ def root() -> Path:
 def is_stale() -> bool:
     """Whether a source of the site is newer than the built one."""
     sources = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "tools").glob("site_*.py")]
-    sources += [path for path in (ROOT / "book").rglob("*") if path.is_file()]
+    for folder in (ROOT / "book", ROOT / "tools" / "instruments"):
+        sources += [path for path in folder.rglob("*") if path.is_file()]
     built = SITE / "sitemap.xml"  # written last
     return not built.exists() or built.stat().st_mtime < max(p.stat().st_mtime for p in sources)
 

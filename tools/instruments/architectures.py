@@ -1,0 +1,153 @@
+"""Count every named network, stage by stage, for the architecture explorer of the site.
+
+    python tools/instruments/architectures.py
+
+writes architectures.json beside this file; a test compares it with new counts. It takes ten
+seconds, too long for every build of the site.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from resnet_tutorial import counts, models
+
+FILE = Path(__file__).with_name("architectures.json")
+# Beside the table of models: what the paper's counts and torchvision's differ by.
+VARIANTS = {
+    "resnet20, option B": ("resnet20", {"shortcut": models.option_b}),
+    "resnet34, option A": ("resnet34", {"shortcut": models.option_a}),
+    "resnet34, option C": ("resnet34", {"shortcut": models.option_c}),
+    "resnet50, stride on the 1x1 (v1)": ("resnet50", {"block": models.BottleneckV1}),
+}
+
+
+def specifications() -> dict[str, tuple[str, dict]]:
+    """Title -> (name, parts) of `models.build`, the variants behind their network."""
+    found = {}
+    for name in models.ARCHITECTURES:
+        found[name] = (name, {})
+        found |= {title: spec for title, spec in VARIANTS.items() if spec[0] == name}
+    return found
+
+
+def build(title: str, **parts) -> models.ResNet:
+    """The network without memory for its weights: its shapes are all that is asked for."""
+    name, own = specifications()[title]
+    with torch.device("meta"):
+        return models.build(name, **own, **parts)
+
+
+def image_shape(net: models.ResNet) -> tuple[int, int, int]:
+    """What the network was designed for: 224x224 for ImageNet, 32x32 for CIFAR."""
+    side = 224 if net.architecture.num_classes == 1000 else 32
+    return (3, side, side)
+
+
+def group(title: str, net: models.ResNet) -> str:
+    kind = {"plain": "plain", "preact": "pre-activation"}.get(
+        title.rstrip("0123456789").split("_")[0], "residual"
+    )
+    return f"{'ImageNet' if image_shape(net)[1] == 224 else 'CIFAR'}, {kind}"
+
+
+def layer(name: str, module: nn.Module) -> str | None:
+    """One layer in words, or None for what has neither weights nor stride of its own."""
+    arrow = "\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}"
+    place = "shortcut: " if "downsample" in name else ""
+    stride = getattr(module, "stride", 1)
+    stride = stride[0] if isinstance(stride, tuple) else stride
+    step = f", stride {stride}" if stride != 1 else ""
+    if isinstance(module, nn.Conv2d):
+        k = module.kernel_size[0]
+        return f"{place}{k}×{k} convolution, {module.in_channels}{arrow}{module.out_channels}{step}"
+    if isinstance(module, nn.MaxPool2d):
+        return f"{module.kernel_size}×{module.kernel_size} max pooling{step}"
+    if isinstance(module, nn.Linear):
+        return f"linear, {module.in_features}{arrow}{module.out_features}"
+    if isinstance(module, models.PadShortcut):
+        return f"{place}every second pixel, {module.extra} zero channels"
+    if name.endswith("downsample") and isinstance(module, nn.Identity):
+        return f"{place}identity"
+    return None
+
+
+def layers(modules: list[tuple[str, nn.Module]]) -> list[tuple[str, int]]:
+    """(words, parameters) of each layer, the batch norms summed in one line at the end."""
+    named = [(layer(name, module), module) for name, module in modules]
+    rows = [(words, counts.count_parameters(module)) for words, module in named if words]
+    norms = [module for _, module in modules if isinstance(module, nn.BatchNorm2d)]
+    if norms:
+        words = "batch norm" if len(norms) == 1 else f"{len(norms)} batch norms"
+        rows.append((words, sum(map(counts.count_parameters, norms))))
+    return rows
+
+
+def part(title: str, times: int, module: nn.Module, shape: tuple[int, ...]) -> dict:
+    """A block, and how many of them stand in its stage; `shape` is that of its input."""
+    return {
+        "title": title,
+        "times": times,
+        "parameters": counts.count_parameters(module),
+        "macs": counts.count_macs(module, shape),
+        "layers": layers(list(module.named_modules())),
+    }
+
+
+def stage_parts(stage: nn.Sequential, before: tuple[int, ...], after: tuple[int, ...]) -> list:
+    """The first block of a stage, which may change the shape, and the others, all alike."""
+    first = part("first block", 1, stage[0], before)
+    if len(stage) == 1:
+        return [first | {"title": "the only block"}]
+    rest = part("block", len(stage) - 1, stage[1], after)
+    every = first | {"title": "block", "times": len(stage)}
+    if every == rest | {"times": len(stage)}:
+        return [every]
+    return [first, rest]
+
+
+def end_part(net: models.ResNet, row: counts.StageRow) -> dict:
+    """The stem or the head."""
+    outside = [(name, m) for name, m in net.named_children() if not name.startswith("layer")]
+    stem = ("conv1", "bn1", "maxpool")
+    mine = [(name, m) for name, m in outside if (name in stem) == (row.name == "stem")]
+    counted = {"parameters": row.parameters, "macs": row.macs}
+    return {"title": row.name, "times": 1, **counted, "layers": layers(mine)}
+
+
+def describe(net: models.ResNet) -> dict:
+    """A network as the explorer shows it."""
+    shape = image_shape(net)
+    stages, before = [], shape
+    for row in counts.stage_table(net, shape):
+        if row.name.startswith("layer"):
+            parts = stage_parts(getattr(net, row.name), before, row.output_shape)
+        else:
+            parts = [end_part(net, row)]
+        before = row.output_shape
+        counted = {"parameters": row.parameters, "macs": row.macs, "field": row.receptive_field}
+        stages.append({"name": row.name, "shape": row.output_shape, **counted, "parts": parts})
+    return {
+        "image": shape,
+        "parameters": counts.count_parameters(net),
+        "macs": counts.count_macs(net, shape),
+        "field": counts.receptive_field(net),
+        "stages": stages,
+    }
+
+
+def text() -> str:
+    """All networks as JSON, one a line."""
+    short = {"ensure_ascii": False, "separators": (",", ":")}
+    nets = {title: build(title) for title in specifications()}
+    described = (
+        {"name": title, "group": group(title, net), **describe(net)} for title, net in nets.items()
+    )
+    lines = (json.dumps(one, **short) for one in described)
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text())
