@@ -18,6 +18,11 @@ def root() -> Path:
     return ROOT
 
 
+def left(request) -> bool:
+    """Whether the page was left before the answer came."""
+    return request.failure == "net::ERR_ABORTED"
+
+
 def is_stale() -> bool:
     """Whether a source of the site is newer than the built one."""
     sources = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "tools").glob("site_*.py")]
@@ -72,7 +77,7 @@ def new_tab(browser, address):
         context.route("**/*", local_only)
         page.on("console", lambda m: m.type == "error" and problems.append(f"console: {m.text}"))
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
-        page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+        page.on("requestfailed", lambda r: left(r) or problems.append(f"failed: {r.url}"))
         page.on("response", lambda r: r.status >= 400 and problems.append(f"{r.status}: {r.url}"))
         page.problems = problems
         return page

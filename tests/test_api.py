@@ -188,7 +188,6 @@ import sys
 sys.path[:0] = {paths!r}
 extensions = ["myst_nb", "site_api"]
 nb_execution_mode = "off"
-suppress_warnings = ["toc.not_included"]
 html_theme = "basic"
 html_theme_options = {{}}
 globals().update({settings!r})
@@ -211,8 +210,11 @@ def reference(tmp_path_factory):
         new_markdown_cell("# Batch norm"),
         new_code_cell("from resnet_tutorial.scratch import ops"),
     ]
-    nbformat.write(new_notebook(cells=cells), source / "book/scratch/batch_norm.ipynb")
-    (source / "index.md").write_text("# Index\n")
+    metadata = {"language_info": {"name": "python"}}
+    nbformat.write(
+        new_notebook(cells=cells, metadata=metadata), source / "book/scratch/batch_norm.ipynb"
+    )
+    (source / "index.md").write_text("# Index\n\n```{toctree}\n:glob:\nbook/**\n```\n")
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]
     wanted = ("add_module", "autodoc", "default_role", "nitpick", "python")
     settings = {key: value for key, value in settings.items() if key.startswith(wanted)}

@@ -8,11 +8,7 @@ import linkcheck
 import pytest
 import site_meta
 import yaml
-from test_site_pages import pages
-
-
-def chapters(site):
-    return sorted((site / "book").glob("*/*.html"))
+from test_site_pages import chapters, pages
 
 
 def content(html, key):
@@ -141,9 +137,13 @@ def test_previews_are_stored_in_the_page(site):
 
 
 def test_no_page_loads_what_it_does_not_use(site):
-    """One style sheet, one script; MathJax where there are formulas, the search where one looks."""
+    """One style sheet, one script; MathJax where there are formulas, the search where one looks,
+    an interactive figure's own where it is."""
     for name in pages(site):
         html = (site / name).read_text()
+        of_figure = r'"[^"]*_static/instruments/[^"]*\.(?:css|js)\?[^"]*"'
+        assert bool(re.search(of_figure, html)) == name.startswith("book/instruments/")
+        html = re.sub(rf"<(?:link|script)[^>]*{of_figure}[^>]*>", "", html)
         assert re.findall(r'<link rel="stylesheet"[^>]*href="[^"]*?([^"/]*)"', html) == ["site.css"]
         scripts = re.findall(r'<script[^>]* src="[^"]*?([\w.]+)(?:\?[^"]*)?"', html)
         has_maths = 'class="math' in html

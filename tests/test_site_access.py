@@ -28,9 +28,10 @@ def axe():
 
 
 @pytest.fixture
-def bare(tab):
-    """A tab whose formulas stay text: their boxes are for the eye, and the MathML beside them, for
-    screen readers, is MathJax's own."""
+def bare(new_tab):
+    """A tab without transitions, which pass through other colours, whose formulas stay text: their
+    boxes are for the eye, and the MathML beside them, for screen readers, is MathJax's own."""
+    tab = new_tab(reduced_motion="reduce")
     tab.route("**/mathjax.js", lambda route: route.fulfill(body=""))
     return tab
 

@@ -44,6 +44,12 @@ def pages(site):
     return [name for name in names if name not in ("index.html", "404.html")]  # not in the theme
 
 
+def chapters(site):
+    """The pages made from notebooks."""
+    notebooks = (site / "_sources").rglob("*.ipynb")
+    return sorted(site / p.relative_to(site / "_sources").with_suffix(".html") for p in notebooks)
+
+
 def findings(tab):
     """What is wrong with the page that the tab shows, wide and as narrow as a phone."""
     tab.set_viewport_size({"width": 1280, "height": 900})

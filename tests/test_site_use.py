@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from test_site_pages import chapters
 
 TERM = "a.term-link"
 EQUATION = "a.equation-link"
@@ -156,15 +157,14 @@ def test_the_first_tap_previews_and_the_second_follows(new_tab, read):
 
 def test_first_uses_alone_are_linked(root, site):
     """In each chapter at most one link to a term, none in a heading, a link or code."""
-    chapters = sorted(p for p in (site / "book").glob("*/*.html"))
     found = 0
-    for chapter in chapters:
+    for chapter in chapters(site):
         html = chapter.read_text()
         targets = re.findall(r'<a class="term-link[^>]*href="([^"]*)"', html)
         assert len(targets) == len(set(targets))
         assert not re.search(r"<h\d>(?:(?!</h\d>).)*term-link", html)
         found += len(targets)
-    assert found > 5 * len(chapters)
+    assert found > 5 * len(chapters(site))
 
 
 def test_code_is_copied_as_it_stands(new_tab, read, root):

@@ -1,5 +1,7 @@
 """Sphinx extension: mends what the themes and Jupyter Book put into every page."""
 
+import re
+
 
 def remove_thebe(app, config):
     """Jupyter Book always loads sphinx_thebe, which puts a remote script's address, twice, into
@@ -17,9 +19,21 @@ MENDED = {
 }
 
 
+# A signature in several lines is a list of definitions without a term.
+SIGNATURE = re.compile(r'<dl>\n((?:<dd><em class="sig-param">.*</dd>\n)+)</dl>')
+
+
+def mend_signature(found):
+    lines = found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+    return f"<span>{lines}</span>"
+
+
 def mend_roles(app, pagename, templatename, context, doctree):
-    for wrong, right in MENDED.items() if "body" in context else ():
+    if "body" not in context:
+        return
+    for wrong, right in MENDED.items():
         context["body"] = context["body"].replace(wrong, right)
+    context["body"] = SIGNATURE.sub(mend_signature, context["body"])
 
 
 def setup(app):

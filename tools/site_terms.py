@@ -10,10 +10,11 @@ import re
 
 from docutils import nodes
 from site_meta import summary
+from sphinx import addnodes
 
 GLOSSARY = "book/glossary"
 TAG = re.compile(r"\\tag\{([^{}]+)\}")
-CHINESE = re.compile(r"\s*[\u4e00-\u9fff].*")
+CHINESE = re.compile(r"\s*([\u4e00-\u9fff].*)")
 # Titles of papers, whose words are not the book's.
 LITERATURE = "Further reading"
 # Text inside these is not prose of the chapter, or is a link already.
@@ -145,7 +146,19 @@ def store_previews(app, pagename, templatename, context, doctree):
     context["previews"] = script if found else ""
 
 
+def index_chinese_names(app, doctree):
+    """An index entry for the Chinese name alone: the search skips entries, such as those of whole
+    terms, of which the words looked for are less than half."""
+    if app.env.docname != GLOSSARY:
+        return
+    for node in doctree.findall(addnodes.index):
+        kind, name, *rest = node["entries"][0]
+        if chinese := CHINESE.search(name):
+            node["entries"].append((kind, chinese[1], *rest))
+
+
 def setup(app):
+    app.connect("doctree-read", index_chinese_names)
     app.connect("doctree-resolved", link_chapter)
     app.connect("html-page-context", store_previews)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

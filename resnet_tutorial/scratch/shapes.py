@@ -1,4 +1,4 @@
-"""What the operations demand of the shapes of their arguments."""
+"""What the operations demand of the shapes of their arguments. Chapter: scratch/convolution."""
 
 import numpy as np
 
