@@ -34,7 +34,7 @@ TOO_WIDE = """() => {
 UNREACHABLE = """() => [...document.querySelectorAll('article *')]
     .filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0
         && /auto|scroll/.test(getComputedStyle(e).overflowX)
-        && !e.closest('mjx-assistive-mml') && !e.querySelector('[tabindex="0"], a'))
+        && !e.closest('mjx-assistive-mml') && !e.querySelector('[tabindex="0"], a, button, input'))
     .map(e => `${e.tagName} ${e.className}: ${e.textContent.slice(0, 40)}`)"""
 
 

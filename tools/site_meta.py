@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from docutils import nodes
+from sphinx import addnodes
 
 CARD = "_static/card.png"
 CARD_SIZE = 1200, 630
@@ -91,7 +92,8 @@ def describe_page(app, pagename, templatename, context, doctree):
     title = app.env.titles[pagename].astext()
     description = summary(doctree) or f"{title} of the book {app.config.html_title}."
     context["page_metadata"] = metadata(app.config, title, description, context["pageurl"])
-    if pagename != app.config.root_doc:
+    is_reference = any(doctree.findall(addnodes.desc))
+    if pagename != app.config.root_doc and not is_reference:
         time = reading_time(doctree)
         context["body"] = context["body"].replace("</h1>", f"</h1>\n{time}", 1)
 

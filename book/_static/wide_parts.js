@@ -1,6 +1,6 @@
 // What is wider than its line scrolls inside itself, and the keyboard can reach it to scroll it.
-const SCROLLERS =
-  ".bd-article :is(pre, div.math, span.math, figure, .pst-scrollable-table-container, .output)";
+const SCROLLERS = `.bd-article :is(pre, div.math, span.math, mjx-container, figure, .output,
+  .pst-scrollable-table-container)`;
 
 // An inline formula that is wider than its line gets a line of its own.
 function markWideFormulas() {

@@ -106,7 +106,7 @@ instruments.architectures = (() => {
 
   function begin(root) {
     const networks = JSON.parse(root.querySelector(".data").textContent);
-    const [columns, parts] = [root.querySelector(".columns"), root.querySelector(".parts")];
+    const [columns, inside] = [root.querySelector(".columns"), root.querySelector(".inside")];
     let drawn = null;
 
     controls.start(root, (settings) => {
@@ -116,13 +116,13 @@ instruments.architectures = (() => {
       if (net !== drawn) {
         const made = net.stages.map((stage, i) => column(net, stage, i, i === index));
         columns.replaceChildren(...made);
-        parts.replaceChildren(...net.stages.map(partTable)); // one on the other: the room is kept
+        inside.replaceChildren(...net.stages.map(partTable)); // one on the other: the room is kept
         drawn = net;
         root.classList.add("ready");
       }
       const stage = net.stages[index];
       showField(root, net, stage);
-      [...parts.children].forEach((table, i) => table.classList.toggle("shown", i === index));
+      [...inside.children].forEach((table, i) => table.classList.toggle("shown", i === index));
       showSums(root.querySelector(".sums"), net, index);
       const seen = sentence(net, index);
       root.querySelector(".sentence").textContent = seen;
