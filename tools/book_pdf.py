@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
 ARTICLE = re.compile(r'<article class="bd-article">(.*)</article>', re.S)
 HEADING = re.compile(r'<h[1-6][^>]*>(.*?)(?:<a class="headerlink".*?)?</h[1-6]>', re.S)
+# What nobody can move on paper, and the picture and the table that stand in for it.
+MOVED = re.compile(r'(<section class="instrument.*?)<form.*?<noscript>(.*?)</noscript>', re.S)
 NAMES = re.compile(r'\b(id|href|src)="([^"]*)"')
 FOOTER = """<div style="width: 100%; text-align: center; font: 8pt sans-serif">
 <span class="pageNumber"></span></div>"""
@@ -66,7 +68,7 @@ def whole_book(pages):
     """One page from the HTML of several, {name: HTML} in the order of the book."""
     articles, contents = [], []
     for name, html in pages.items():
-        article = ARTICLE.search(html)[1]
+        article = MOVED.sub(r"\1\2", ARTICLE.search(html)[1])
         title = HEADING.search(article)[1]
         contents.append(f'<li><a href="#{name}">{title}</a></li>')
         text = NAMES.sub(inside(name, pages), article)
