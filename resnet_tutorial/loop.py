@@ -206,9 +206,13 @@ class Training:
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping) -> None:
         """Becomes the run that saved this. ValueError when it was another one."""
         for key, asked in self.identity().items():
-            if state["run"][key] != asked:
+            kept = state.get("run", {}).get(key)
+            if kept != asked:
+                if key == "recipe":
+                    changed = [name for name in asked if kept.get(name) != asked[name]]
+                    kept, asked = ({name: r.get(name) for name in changed} for r in (kept, asked))
                 raise ValueError(
-                    f"{self.folder.path} holds another run: its {key} is {state['run'][key]}, "
+                    f"{self.folder.path} holds another run: its {key} is {kept}, "
                     f"asked for is {asked}; ask for the same, or choose another folder"
                 )
         put_back(self.model, self.optimizer, tensors)

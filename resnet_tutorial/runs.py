@@ -179,10 +179,13 @@ def write(
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
-    """What `write` wrote. ValueError in one line when the file is cut short or something else."""
+    """What `write` wrote; of another program's file of tensors the second part is empty.
+
+    ValueError in one line when the file is cut short or something else.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            state = json.loads(file.metadata()["state"])
+            state = json.loads((file.metadata() or {}).get("state", "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, state
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
         raise ValueError(f"{path} cannot be read ({error})") from None

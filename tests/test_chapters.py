@@ -178,6 +178,15 @@ def prose_is_plain(notebook):
         yield f"sales word: {match.group()!r}"
 
 
+def reads_nets_where_they_are(notebook):
+    """What a cell puts into a net that it has trained lies on the CPU."""
+    for cell in code_cells(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "train.fit":
+                if "device" not in [keyword.arg for keyword in node.keywords]:
+                    yield f"{cell.id}: train.fit puts the net on a GPU; say device='cpu'"
+
+
 def names_no_machine(notebook):
     for cell in notebook.cells:
         texts = [cell.source] + [text_of(o) for o in cell.get("outputs", [])]
@@ -201,6 +210,7 @@ RULES = (
     figures_have_alt_text,
     plots_through_the_package,
     prose_is_plain,
+    reads_nets_where_they_are,
     names_no_machine,
 )
 
@@ -321,6 +331,7 @@ CASES = [
     (ignored_outputs_are_asserted, with_code("f()", tags=[IGNORED])),
     (ignored_outputs_are_asserted, changed(6, source="print('assert')")),
     (installs_itself_in_colab, changed(1, source="import sys")),
+    (reads_nets_where_they_are, with_code("train.fit(net, digits, recipe, seed=1)")),
     (solutions_are_folded, with_code("# @title Solution 1\nx = 1")),
     (solutions_are_folded, with_code("x = 1", tags=["hide-cell"])),
     (solutions_are_folded, with_code("x = 1", cellView="form")),

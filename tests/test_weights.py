@@ -3,6 +3,7 @@ import os
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from resnet_tutorial import data, experiments, models, names, train, weights
 from resnet_tutorial.recipe import Recipe
@@ -48,6 +49,16 @@ def test_saved_weights_build_the_same_network_with_its_classes_and_channels(trai
 def test_weights_of_another_network_are_refused(trained, name, settings, message):
     with pytest.raises(ValueError, match=message):
         models.build(name, weights=trained[2], **settings)
+
+
+def test_a_file_of_tensors_alone_is_enough(trained, tmp_path):
+    """As another program writes them, a converted checkpoint for example."""
+    path = tmp_path / "plain.safetensors"
+    save_file(weights.load(trained[2])[0], path)
+    built = models.build("resnet8", weights=path, in_channels=1)
+    assert weights.load(path)[1] == {}
+    for name, value in weights.load(trained[2])[0].items():
+        assert torch.equal(built.state_dict()[name], value)
 
 
 def test_unknown_and_truncated_weights(trained, tmp_path):
