@@ -182,13 +182,20 @@ def test_links_of_the_whole_book_stay_inside_it():
     assert 'src="_images/x.png"' in body and book.count("<title>Book</title>") == 1
 
 
-def test_the_pdf_has_an_outline_and_typeset_formulas(site, tmp_path):
-    if browsing.executable() is None:
-        pytest.skip("no system browser")
+@pytest.mark.parametrize("name", ["signal_and_gradient", "paths", "architectures"])
+def test_on_paper_a_picture_and_a_table_stand_for_what_moves(site, name):
+    page = f"book/instruments/{name}"
+    book = book_pdf.whole_book({page: (site / f"{page}.html").read_text()})
+    assert not re.search("<form|<input|<noscript", book)
+    assert re.search(r'<img src="(\S+)"', book) and "<table" in book
+    assert (site / re.search(r'<img src="(\S+)"', book)[1]).is_file()
+
+
+def test_the_pdf_has_an_outline_and_typeset_formulas(browser, site, tmp_path):
     names = ("book/index", "book/notation")
     pages = {name: (site / f"{name}.html").read_text() for name in names}
     target = tmp_path / "book.pdf"
-    book_pdf.print_book(pages, site, target)
+    book_pdf.print_book(browser, pages, site, target)
     pdf = PdfReader(io.BytesIO(target.read_bytes()))
     titles = [entry["/Title"] for entry in book_pdf.outline(pdf.root_object["/Outlines"])]
     assert titles == book_pdf.headings(book_pdf.whole_book(pages))

@@ -85,9 +85,9 @@ def whole_book(pages):
     )
 
 
-def print_book(pages, site, target):
+def print_book(browser, pages, site, target):
     """Write the PDF of `pages`, {name: HTML} of the built `site`, to `target`."""
-    with browsing.served(site) as address, browsing.chromium() as browser:
+    with browsing.served(site) as address:
         tab = browser.new_page()
         tab.set_default_timeout(0)  # a whole book takes its time
         everything = f"{address}/everything.html"
@@ -136,7 +136,8 @@ def main():
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "_build" / "book.pdf"
     names = page_names(yaml.safe_load((ROOT / "_toc.yml").read_text()))
     pages = {name: (SITE / f"{name}.html").read_text(encoding="utf-8") for name in names}
-    print_book(pages, SITE, target)
+    with browsing.chromium() as browser:
+        print_book(browser, pages, SITE, target)
     print(f"{target}   ({target.stat().st_size / 1e6:.1f} MB)")
 
 
