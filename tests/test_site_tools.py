@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import book_pdf
-import browsing
 import pytest
 import site_bundle
 import site_meta
