@@ -148,6 +148,7 @@ def test_print_shows_text_and_solutions_alone(tab, read):
     tab.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
     for part in (".bd-sidebar-primary", ".bd-header-article", ".prev-next-footer", ".copybtn"):
         assert not tab.locator(part).first.is_visible(), part
+    assert tab.locator("h1").is_visible()
     assert tab.locator("details[open] pre").first.is_visible()
     folded = tab.locator("details:not([open])")
     assert folded.count() == 1 and not folded.first.is_visible()
