@@ -42,7 +42,7 @@ times: $(INSTALLED) ## measure every chapter's run time and compare with the one
 
 lab: $(INSTALLED) ## open JupyterLab on the book (the first time, install it)
 	@test -x $(BIN)/jupyter-lab || $(BIN)/python -m pip install -q -c constraints.txt -e '.[lab]'
-	@$(BIN)/jupyter-lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book
+	@$(BIN)/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book
 
 colab: $(INSTALLED) ## run every chapter as Colab would (ENVIRONMENTS="book newest oldest")
 	@$(BIN)/python tools/colab.py $(ENVIRONMENTS)

@@ -8,6 +8,13 @@ from test_site_pages import chapters
 
 TERM = "a.term-link"
 EQUATION = "a.equation-link"
+# On the search page, in pixels from the left.
+WORDS_BEGIN = """() => {
+    const field = document.querySelector('.bd-search-container input');
+    return field.getBoundingClientRect().left + parseFloat(getComputedStyle(field).paddingLeft);
+}"""
+GLASS_ENDS = """() => document.querySelector('.bd-search-container .fa-magnifying-glass')
+    .getBoundingClientRect().right"""
 
 
 @pytest.mark.parametrize(
@@ -32,6 +39,7 @@ def test_search_finds(tab, address, words, page):
     tab.goto(f"{address}/search.html?q={words}")
     tab.wait_for_selector(f"#search-results li a[href^='{page}']")
     assert tab.locator("input[name=q]:visible").count() == 1
+    assert tab.evaluate(WORDS_BEGIN) > tab.evaluate(GLASS_ENDS)
     assert not tab.problems
 
 
@@ -165,6 +173,12 @@ def test_first_uses_alone_are_linked(root, site):
         assert not re.search(r"<h\d>(?:(?!</h\d>).)*term-link", html)
         found += len(targets)
     assert found > 5 * len(chapters(site))
+
+
+def test_terms_are_linked_where_one_reads_and_not_where_one_looks_up(site):
+    read, looked_up = ("instruments/paths", "problem/degradation"), ("api/scratch", "notation")
+    for name in (*read, *looked_up):
+        assert ("term-link" in (site / f"book/{name}.html").read_text()) == (name in read)
 
 
 def test_code_is_copied_as_it_stands(new_tab, read, root):

@@ -1,8 +1,9 @@
 """Sphinx extension: what a reader may have forgotten is one hover away.
 
-In every chapter the first use of each glossary term becomes a link to it, and a mention of an
-equation by its name, (he-layer) for `\\tag{he-layer}`, a link to the equation. The texts that
-`previews.js` shows beside these links, and beside links to other pages, are stored in the page.
+In every chapter, and beside every interactive figure, the first use of each glossary term becomes
+a link to it, and a mention of an equation by its name, (he-layer) for `\\tag{he-layer}`, a link to
+the equation. The texts that `previews.js` shows beside these links, and beside links to other
+pages, are stored in the page.
 """
 
 import json
@@ -119,8 +120,14 @@ def link_equations(doctree):
             replace_text(text, [*pieces, nodes.Text(text[end:])])
 
 
+def is_chapter(docname):
+    """Whether the page is in a part of the book that is read from the start, not looked up."""
+    _, *part, _ = docname.split("/")
+    return part not in ([], ["api"])
+
+
 def link_chapter(app, doctree, docname):
-    if app.builder.format != "html" or not str(app.env.doc2path(docname)).endswith(".ipynb"):
+    if app.builder.format != "html" or not is_chapter(docname):
         return
     link_equations(doctree)
     address = app.builder.get_relative_uri(docname, GLOSSARY)
