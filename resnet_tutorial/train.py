@@ -23,19 +23,19 @@ from resnet_tutorial.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
 from resnet_tutorial.records import Record
 from resnet_tutorial.runs import Interrupted, RunFolder, Stop
 
-__all__ = [
-    "PAPER",
-    "Batches",
-    "Cosine",
-    "Interrupted",
-    "OneCycle",
-    "Recipe",
-    "Steps",
-    "best_device",
-    "error",
-    "evaluate",
+__all__ = [  # in the order of the reference
     "fit",
+    "evaluate",
     "predict",
+    "error",
+    "best_device",
+    "Batches",
+    "Interrupted",
+    "Recipe",
+    "PAPER",
+    "Cosine",
+    "Steps",
+    "OneCycle",
 ]
 
 
