@@ -101,6 +101,13 @@ def test_every_chapter_says_what_it_takes(site):
         assert re.search(r"Runs in\s+about \d+ s|\d+ min", opening), path.name
 
 
+def test_every_interactive_figure_says_what_it_takes(site):
+    for path in (site / "book/instruments").glob("*.html"):
+        assert re.search(r"About \d+ minutes? to read.*You need:", path.read_text(), re.S), (
+            path.name
+        )
+
+
 def test_pages_lead_on(root, site):
     """Next and previous follow the table of contents, from the landing page to the last page."""
     toc = yaml.safe_load((root / "_toc.yml").read_text())
