@@ -28,6 +28,7 @@ def is_stale() -> bool:
     sources = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "tools").glob("site_*.py")]
     for folder in (ROOT / "book", ROOT / "tools" / "instruments"):
         sources += [path for path in folder.rglob("*") if path.is_file()]
+    sources += (ROOT / "resnet_tutorial").rglob("*.py")  # their docstrings are pages
     built = SITE / "sitemap.xml"  # written last
     return not built.exists() or built.stat().st_mtime < max(p.stat().st_mtime for p in sources)
 

@@ -340,6 +340,11 @@ def cells(tab, rows):
     return [row.split("\t") for row in tab.locator(rows).all_inner_texts()]
 
 
+def percent(share):
+    """As the bars show it."""
+    return "<1" if 0 < share < Fraction(1, 100) else str(int(100 * share + Fraction(1, 2)))
+
+
 def test_explorer_shows_every_network(tab, address):
     visit(tab, address, "architectures")
     for net in NETWORKS:
@@ -354,6 +359,9 @@ def test_explorer_shows_every_network(tab, address):
         whole = ["whole net", "", f"{net['parameters']:,}", f"{net['macs']:,}", ""]
         assert cells(tab, ".sums tr.whole") == [whole]
         assert tab.get_by_role("radio").count() == len(net["stages"])
+        keys = ("parameters", "macs")
+        shares = [percent(Fraction(s[key], net[key])) for s in net["stages"] for key in keys]
+        assert tab.locator(".bar > span").all_inner_texts() == shares, net["name"]
 
 
 def test_arrow_keys_walk_through_the_stages(tab, address):

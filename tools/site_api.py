@@ -104,17 +104,19 @@ def imported_modules(notebook) -> list[str]:
 
 def source_of(app, info):
     """The address of a function or class in the repository."""
-    repository = app.config.html_theme_options.get("repository_url")
+    theme = app.config.html_theme_options
+    repository, branch = theme.get("repository_url"), theme.get("repository_branch")
     found = sys.modules[info["module"]]
     for name in info["fullname"].split("."):
         found = getattr(found, name, None)
+    found = getattr(found, "__func__", found)  # of a class method
     if not repository or not (inspect.isfunction(found) or inspect.isclass(found)):
         return None
     found = inspect.unwrap(found)
     home = Path(sys.modules["resnet_tutorial"].__file__).parents[1]
     path = Path(inspect.getsourcefile(found)).relative_to(home)
     lines, first = inspect.getsourcelines(found)
-    return f"{repository}/blob/main/{path}#L{first}-L{first + len(lines) - 1}"
+    return f"{repository}/blob/{branch}/{path}#L{first}-L{first + len(lines) - 1}"
 
 
 def is_module(name: str) -> bool:
