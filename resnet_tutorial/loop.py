@@ -28,6 +28,21 @@ LOOK_EVERY = 20  # steps between looks at the loss, each of which waits for the 
 SAVE_SECONDS = 30.0  # between checkpoints
 
 
+class Clock:
+    """Wall and processor seconds of a run; a run that goes on starts from what it had used.
+
+    >>> Clock(60.0, 90.0).read()[0] >= 60.0
+    True
+    """
+
+    def __init__(self, seconds: float = 0.0, processor_seconds: float = 0.0):
+        self._begun = time.perf_counter() - seconds, time.process_time() - processor_seconds
+
+    def read(self) -> tuple[float, float]:
+        """Wall seconds and processor seconds, of all threads together, since the run began."""
+        return time.perf_counter() - self._begun[0], time.process_time() - self._begun[1]
+
+
 class Training:
     """A run between two steps, and how it takes the next one: what `fit` does."""
 
@@ -57,7 +72,7 @@ class Training:
         )
         self.per_epoch = len(self.train) // recipe.batch_size
         self.steps = self.per_epoch * recipe.epochs
-        self.step, self.seconds = 0, 0.0
+        self.step, self.used = 0, (0.0, 0.0)
         self.losses = torch.zeros(self.per_epoch, device=device)  # of the epoch, on the device
         self.generator = torch.Generator(device)
 
@@ -70,7 +85,7 @@ class Training:
         shuffle = torch.Generator().manual_seed(self.record.seed)
         for _ in range(self.step // self.per_epoch):
             torch.randperm(len(self.train), generator=shuffle)
-        self.begun = self.saved = time.perf_counter()
+        self.clock, self.saved = Clock(*self.used), time.perf_counter()
         with self.bar(progress) as bar:
             while self.step < self.steps and self.record.status == "finished":
                 order = torch.randperm(len(self.train), generator=shuffle)
@@ -139,9 +154,7 @@ class Training:
         with autocast(self.losses.device, self.recipe):
             train = self.train.spread(MOST_TRAIN_ERROR_IMAGES)
             errors = [error(self.model, part, self.world) for part in (train, self.test)]
-        now = time.perf_counter()
-        self.seconds, self.begun = self.seconds + now - self.begun, now
-        epoch = Epoch(losses.mean().item(), *errors, self.seconds)
+        epoch = Epoch(losses.mean().item(), *errors, *self.clock.read())
         self.record = replace(self.record, curve=(*self.record.curve, epoch))
         bar.set_postfix(loss=f"{epoch.train_loss:.3f}", **self.shown())
         broken = (~losses.isfinite()).nonzero()
@@ -196,7 +209,7 @@ class Training:
         state = {
             "run": self.identity(),
             "step": self.step,
-            "seconds": self.seconds + time.perf_counter() - self.begun,
+            "used": self.clock.read(),
             "curve": [asdict(epoch) for epoch in self.record.curve],
         }
         tensors = snapshot(self.model, self.optimizer)
@@ -217,7 +230,7 @@ class Training:
                 )
         put_back(self.model, self.optimizer, tensors)
         self.losses.copy_(tensors["losses"])
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.used = state["step"], tuple(state["used"])
         self.record = replace(self.record, curve=tuple(Epoch(**e) for e in state["curve"]))
 
     def identity(self) -> dict:

@@ -39,7 +39,8 @@ class Epoch:
     """Errors are fractions in [0, 1], measured in evaluation mode after the epoch.
 
     `train_loss` is the mean cross-entropy in nats of the batches seen during the epoch; `seconds`
-    is the wall time since the run began.
+    is the wall time since the run began, `processor_seconds` the time of all its threads on the
+    processor added up, which other work on the machine changes less; None in older records.
 
     >>> Epoch(train_loss=0.7, train_error=0.25, test_error=0.3, seconds=12.0).test_error
     0.3
@@ -49,6 +50,7 @@ class Epoch:
     train_error: float
     test_error: float
     seconds: float
+    processor_seconds: float | None = None
 
 
 @dataclass(frozen=True)
