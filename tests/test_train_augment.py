@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from resnet_tutorial.augment import Augment
 from resnet_tutorial.data import Dataset, Split
+from resnet_tutorial.train.augment import Augment
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 3, 6, 5), dtype=np.uint8)
 SPLIT = Split(IMAGES, np.arange(200) % 2)
