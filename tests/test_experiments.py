@@ -88,7 +88,7 @@ def test_a_rescaled_run_starts_from_the_same_function_with_equal_gradients():
     assert before.max() > 2 * before.min() and after.max() < 1.01 * after.min()
 
 
-def test_an_unnormalised_run_has_no_batch_norm_and_the_same_kernels():
+def test_an_unnormalized_run_has_no_batch_norm_and_the_same_kernels():
     run = Unnormalized("resnet8", QUICK, seed=1, parts=RUN.parts)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in run.start().modules())
     assert torch.equal(run.start().conv1.weight, RUN.start().conv1.weight)

@@ -21,7 +21,7 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_without_augmentation_a_batch_is_what_the_data_set_normalises():
+def test_without_augmentation_a_batch_is_what_the_data_set_normalizes():
     images, labels = Batches.of(DATA, DATA.train, "cpu").augmented(torch.arange(3, 9), generator())
     np.testing.assert_array_equal(images, DATA.normalize(DATA.train.images[3:9]))
     assert labels.tolist() == DATA.train.labels[3:9].tolist()

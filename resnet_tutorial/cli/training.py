@@ -23,11 +23,8 @@ LIKE = " | ".join(recipes.RECIPES)
 
 @dataclass(frozen=True)
 class Train:
-    """Train a network on a data set.
-
-    On the CPU it takes as many threads as cores are idle, or OMP_NUM_THREADS; their number decides
-    the last bits of a result.
-    """
+    """Train a network on a data set. On the CPU it takes a thread for each idle core, or as many as
+    OMP_NUM_THREADS says."""
 
     model: Annotated[str, Positional, arg(metavar="MODEL")]
     """The network, as in resnet20; "describe" lists them all."""

@@ -1,10 +1,9 @@
 """How many threads a training on the CPU should take from a machine that others use too.
 
-Two trainings with as many threads each as there are cores wait for each other at every operation.
-On two cores one of them fell from 1,500 images a second to 380; with one thread each, both kept a
-steady pace. The command line therefore takes the cores that are idle when it starts. `fit` leaves
-the number as it is: the order in which threads add decides the last bits of a run, and equal
-arguments give equal curves. Chapter: training/scaling_up.
+Two trainings with as many threads each as there are cores wait for each other at every operation:
+on two cores one of them fell to a quarter of its speed. The command line therefore takes the cores
+that are idle when it starts. `fit` leaves the number as it is: the order in which threads add
+decides the last bits of a run, and equal arguments give equal curves. Chapter: training/scaling_up.
 """
 
 import contextlib
