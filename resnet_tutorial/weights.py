@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from resnet_tutorial import files
 from resnet_tutorial.names import lookup
 from resnet_tutorial.records import Record
-from resnet_tutorial.runs import read, write
 
 SHIPPED = Path(__file__).parent / "results" / "weights"
 
@@ -68,7 +68,7 @@ def save(
         "train_error": record.train_error,
         "test_error": record.test_error,
     }
-    write(path, tensors, about)
+    files.write_tensors(path, tensors, about)
 
 
 def load(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
@@ -78,7 +78,7 @@ def load(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     Traceback (most recent call last):
     ValueError: no_such.safetensors cannot be read (...)
     """
-    tensors, about = read(path)
+    tensors, about = files.read_tensors(path)
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, about
 
 

@@ -19,29 +19,19 @@ MAY_IMPORT = {
     "scratch": set(),
     "counts": set(),
     "probes": set(),
-    "records": {"names"},
+    "files": set(),
+    "records": {"files"},
     "blocks": set(),
-    "recipe": set(),
-    "distributed": set(),
-    "runs": set(),
-    "weights": {"names", "records", "runs"},
+    "weights": {"names", "records", "files"},
     "models": {"names", "blocks", "weights"},
-    "data": {"names"},
+    "data": {"names", "files"},
     "surgery": {"blocks", "models"},
-    "augment": {"data"},
     "figures": {"records", "data"},
     "check": {"scratch", "models"},
-    "batches": {"augment", "data", "recipe"},
-    "evaluation": {"batches", "data", "distributed", "recipe"},
-    "loop": {"batches", "data", "distributed", "evaluation", "recipe", "records", "runs"},
-    "train": {
-        *("batches", "data", "distributed", "evaluation", "loop", "recipe", "records", "runs"),
-        "weights",
-    },
+    "train": {"data", "files", "records", "weights"},
     "experiments": {"names", "models", "data", "records", "surgery", "train", "counts"},
     "cli": {
-        *("names", "models", "data", "recipe", "weights", "train", "experiments", "counts"),
-        "figures",
+        *("names", "models", "data", "weights", "train", "experiments", "counts", "figures"),
     },
     "__main__": {"cli"},
 }
@@ -53,6 +43,7 @@ ONLY_IN = {
     "requests": {"data"},
     "PIL": {"data"},
     "tyro": {"cli"},
+    "safetensors": {"files"},
 }
 SCRATCH_LIBRARIES = {"numpy", "jaxtyping"}
 UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

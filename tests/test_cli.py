@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 
@@ -21,7 +22,7 @@ from resnet_tutorial.cli import is_mistake, main, recipes
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.cli.text import table
 from resnet_tutorial.experiments import kinds
-from resnet_tutorial.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
+from resnet_tutorial.train.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
 
 MODULE = [sys.executable, "-m", "resnet_tutorial"]
 SHORT = ["--epochs", "2", "--batch-size", "8", "--schedule", "cosine", "warmup=1"]
@@ -40,6 +41,14 @@ def images(tmp_path_factory):
                 pixels[:, slice(4) if name == "left" else slice(4, 8)] += 180
                 Image.fromarray(pixels).save(root / part / name / f"{i}.png")
     return root
+
+
+@pytest.fixture(autouse=True, scope="module")
+def steady_threads():
+    """Two runs are compared here bit by bit: other work on the machine changes no thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
+        yield
 
 
 @pytest.fixture
@@ -317,7 +326,8 @@ def test_a_run_says_what_it_does_and_leaves_record_weights_and_curves(call, imag
     record = records.load(out / "record.json")
     first, second, last, files = said.splitlines()
     assert f"resnet8, {record.parameters:,} parameters, on folder:sides" in first
-    assert "24 training and 8 test images of 1x8x8; device cpu" in first
+    assert "24 training and 8 test images of 1x8x8; device cpu, threads " in first
+    assert first.endswith(f"threads {record.environment['threads']}")
     assert "2 epochs of 3 steps of 8 images, 6 steps in all" in second
     assert "learning rate 0.05, cosine warmup=1; seed 3" in second
     errors = f"training error {record.train_error:.2%}, test error {record.test_error:.2%}"
@@ -575,7 +585,7 @@ def test_ctrl_c_before_the_first_step_ends_with_130(images, tmp_path):
 REPRODUCING = """
 import pathlib, sys
 from resnet_tutorial import cli, experiments
-from resnet_tutorial.recipe import Recipe
+from resnet_tutorial.train.recipe import Recipe
 
 endless = Recipe(epochs=100_000, batch_size=8)
 runs = [experiments.Run("resnet8", endless, seed, data=sys.argv[1]) for seed in (0, 1, 2)]

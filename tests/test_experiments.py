@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from resnet_tutorial import data, experiments, models, records, surgery
-from resnet_tutorial.experiments import EXPERIMENTS, Extended, Rescaled, Run, Unnormalised, grid
+from resnet_tutorial.experiments import EXPERIMENTS, Extended, Rescaled, Run, Unnormalized, grid
 from resnet_tutorial.train import Cosine, Recipe, fit
 
 QUICK = Recipe(epochs=1, batch_size=400, schedule=Cosine(warmup=1))
@@ -88,8 +88,8 @@ def test_a_rescaled_run_starts_from_the_same_function_with_equal_gradients():
     assert before.max() > 2 * before.min() and after.max() < 1.01 * after.min()
 
 
-def test_an_unnormalised_run_has_no_batch_norm_and_the_same_kernels():
-    run = Unnormalised("resnet8", QUICK, seed=1, parts=RUN.parts)
+def test_an_unnormalized_run_has_no_batch_norm_and_the_same_kernels():
+    run = Unnormalized("resnet8", QUICK, seed=1, parts=RUN.parts)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in run.start().modules())
     assert torch.equal(run.start().conv1.weight, RUN.start().conv1.weight)
 

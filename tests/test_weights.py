@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from resnet_tutorial import data, experiments, models, names, train, weights
-from resnet_tutorial.recipe import Recipe
+from resnet_tutorial.train.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def from_keras(function: Callable) -> Verdict:
             return None
         if not isinstance(translated, tuple | list) or len(translated) != 4:
             raise ValueError("expected four arrays: gamma, beta, mean, var")
-        return _normalised(z, *translated, TORCH_EPS)
+        return _normalized(z, *translated, TORCH_EPS)
 
     cases = []
     for seed, (channels, scale) in enumerate([(1, 1.0), (4, 1.0), (3, 1e-3)]):
@@ -65,14 +65,14 @@ def from_keras(function: Callable) -> Verdict:
         b, gamma, beta, mean = rng.standard_normal((4, channels))
         var = scale * rng.uniform(0.5, 2, channels)
         z = rng.standard_normal((6, channels))  # outputs of the convolution without bias
-        expected = _normalised(z + b, gamma, beta, mean, var, KERAS_EPS)
+        expected = _normalized(z + b, gamma, beta, mean, var, KERAS_EPS)
         hint = "the bias shifts the mean to subtract; both epsilons join the variance"
         what = f"{channels} channels, variances near {scale:g}"
         cases.append(Case(what, (z, b, gamma, beta, mean, var), expected, hint))
     return judge(answer, cases)
 
 
-def _normalised(z, gamma, beta, mean, var, eps):
+def _normalized(z, gamma, beta, mean, var, eps):
     return gamma * (z - mean) / np.sqrt(np.asarray(var) + eps) + beta
 
 

@@ -11,7 +11,7 @@ from typing import get_args, get_type_hints
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from resnet_tutorial.names import lookup
-from resnet_tutorial.recipe import PAPER, Recipe
+from resnet_tutorial.train.recipe import PAPER, Recipe
 
 RECIPES = {"digits": Recipe(), "paper": PAPER}  # what --like names
 FIRST = "digits"

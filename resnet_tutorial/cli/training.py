@@ -10,7 +10,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 from resnet_tutorial.cli import recipes
 from resnet_tutorial.cli.text import shape
 from resnet_tutorial.names import lookup
-from resnet_tutorial.recipe import Recipe
+from resnet_tutorial.train.recipe import Recipe
 
 Flag = FlagCreatePairsOff[bool]
 Device = Annotated[
@@ -23,7 +23,8 @@ LIKE = " | ".join(recipes.RECIPES)
 
 @dataclass(frozen=True)
 class Train:
-    """Train a network on a data set."""
+    """Train a network on a data set. On the CPU it takes a thread for each idle core, or as many as
+    OMP_NUM_THREADS says."""
 
     model: Annotated[str, Positional, arg(metavar="MODEL")]
     """The network, as in resnet20; "describe" lists them all."""
@@ -52,6 +53,7 @@ class Train:
     def run(self) -> int:
         """Trains; 1 when the run diverged."""
         from resnet_tutorial import data, models, train
+        from resnet_tutorial.train.threads import on_idle_cores
 
         lookup(models.ARCHITECTURES, self.model, "model")  # before the data, which take long
         if self.out is None and (self.resume or self.plot):
@@ -61,21 +63,22 @@ class Train:
         device = _device(self.device)
         dataset = data.load(self.data)
         net = _network(self.model, dataset, self.seed)
-        self._announce(net, dataset, device)
-        record = train.fit(
-            net,
-            dataset,
-            self.recipe,
-            seed=self.seed,
-            device=device,
-            folder=self.out,
-            resume=self.resume,
-            progress=True,
-            compile=self.compile,
-        )
+        with on_idle_cores() as threads:
+            self._announce(net, dataset, f"device {device}, threads {threads}")
+            record = train.fit(
+                net,
+                dataset,
+                self.recipe,
+                seed=self.seed,
+                device=device,
+                folder=self.out,
+                resume=self.resume,
+                progress=True,
+                compile=self.compile,
+            )
         return self._report(record)
 
-    def _announce(self, net, dataset, device) -> None:
+    def _announce(self, net, dataset, place: str) -> None:
         from resnet_tutorial.counts import count_parameters
 
         recipe = self.recipe
@@ -83,7 +86,7 @@ class Train:
         print(
             f"{self.model}, {count_parameters(net):,} parameters, on {dataset.label}: "
             f"{len(dataset.train):,} training and {len(dataset.test):,} test images of "
-            f"{shape(dataset.image_shape)}; device {device}"
+            f"{shape(dataset.image_shape)}; {place}"
         )
         print(
             f"{recipe.epochs} epochs of {steps:,} steps of {recipe.batch_size} images, "

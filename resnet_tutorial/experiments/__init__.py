@@ -16,7 +16,7 @@ from resnet_tutorial.experiments.kinds import (
     Extended,
     Rescaled,
     Run,
-    Unnormalised,
+    Unnormalized,
     execute,
     grid,
 )
@@ -30,7 +30,7 @@ __all__ = [
     "Extended",
     "Rescaled",
     "Run",
-    "Unnormalised",
+    "Unnormalized",
     "execute",
     "grid",
     "missing",

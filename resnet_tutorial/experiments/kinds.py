@@ -17,6 +17,7 @@ import torch
 from resnet_tutorial import counts, data, models, surgery, train
 from resnet_tutorial.records import Record
 from resnet_tutorial.train import Recipe
+from resnet_tutorial.train.threads import idle_cores
 
 # Pixels that an epoch shows: what the cost of a run is estimated from, without loading the data.
 PIXELS = {
@@ -133,13 +134,17 @@ class Rescaled(Run):
 
 
 @dataclass(frozen=True)
-class Unnormalised(Run):
+class Unnormalized(Run):
     """A run of the network with every batch norm taken out.
 
-    >>> net = Unnormalised("plain8", Recipe(epochs=1), seed=0).build()
+    >>> net = Unnormalized("plain8", Recipe(epochs=1), seed=0).build()
     >>> any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
     False
     """
+
+    @property
+    def variant(self) -> dict:
+        return {**super().variant, "kind": "Unnormalised"}  # as its records spell it
 
     def build(self) -> torch.nn.Module:
         """The network as it is before training, without batch norm."""
@@ -171,9 +176,10 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
     """Executes `runs` side by side, one thread each, and yields their Records in order.
 
     These nets are too small to keep two threads busy, so two runs side by side end sooner than one
-    after the other; and one thread adds in one order, so results repeat exactly. On a GPU the runs
-    come one after the other. Each keeps its checkpoints in a folder of its own under `folder`.
-    Raises ChildProcessError when a run is stopped, after its checkpoint was saved.
+    after the other, as many at a time as cores are idle at the start; and one thread adds in one
+    order, so results repeat exactly. On a GPU the runs come one after the other. Each keeps its
+    checkpoints in a folder of its own under `folder`. Raises ChildProcessError when a run is
+    stopped, after its checkpoint was saved.
 
     >>> [record] = execute([Run("plain8", Recipe(epochs=1), seed=0)])
     >>> record.status, len(record.curve)
@@ -183,7 +189,7 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
     if torch.cuda.is_available():
         yield from (run.execute(place) for run, place in zip(runs, folders, strict=True))
         return
-    workers = min(os.cpu_count() or 1, len(runs))
+    workers = min(idle_cores(), len(runs))
     spawn = multiprocessing.get_context("spawn")  # a forked child would inherit torch's locks
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker) as pool:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from resnet_tutorial import models
-from resnet_tutorial.experiments.kinds import Extended, Rescaled, Run, Unnormalised, grid
+from resnet_tutorial.experiments.kinds import Extended, Rescaled, Run, Unnormalized, grid
 from resnet_tutorial.train import PAPER, Cosine, OneCycle, Recipe, Steps
 
 DEPTHS = (
@@ -91,7 +91,7 @@ EXPERIMENTS: dict[str, list[Run]] = {
     # theory/gradient_flow.
     "digits_quick_residual": grid(("resnet56", "resnet20"), range(3), QUICK, parts=NARROW),
     "digits_no_norm": [
-        Unnormalised(f"{kind}{depth}", GENTLE, seed, parts=NARROW)
+        Unnormalized(f"{kind}{depth}", GENTLE, seed, parts=NARROW)
         for depth in (56, 20)
         for kind in ("plain", "resnet")
         for seed in range(3)
@@ -134,8 +134,8 @@ EXPERIMENTS: dict[str, list[Run]] = {
     "digits_recipe_bfloat16": brief(precision="bfloat16"),
     "digits_recipe_dropped_branch": brief((("block", models.DroppedBranchBlock),)),
     "digits_recipe_dropped_shortcut": brief((("shortcut", models.option_a_dropped),)),
-    "digits_recipe_no_norm": brief(kind=Unnormalised),
-    "digits_recipe_no_norm_lr001": brief(kind=Unnormalised, lr=0.01),
+    "digits_recipe_no_norm": brief(kind=Unnormalized),
+    "digits_recipe_no_norm_lr001": brief(kind=Unnormalized, lr=0.01),
     "digits_recipe_decay001": brief(weight_decay=0.01),
     # Plain and residual at two depths, and the shortcuts, under a proxy schedule:
     # pytorch/architectures, training/recipe, training/depth_sweep.

@@ -41,6 +41,12 @@ class World:
             dist.all_reduce(values)
         return values
 
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over all processes, on the CPU, in float64, which not every device has."""
+        if self.size == 1:
+            return values.cpu().double()
+        return self.sum(values.double()).cpu() / self.size
+
     def max(self, value: int, device: torch.device) -> int:
         """The largest value of all processes, which all must ask for."""
         if self.size == 1:
@@ -50,10 +56,15 @@ class World:
         return int(largest.item())
 
     def parallel(self, model: nn.Module) -> nn.Module:
-        """`model`, its gradients averaged over all processes. Batch norm sees each one's part."""
-        return nn.parallel.DistributedDataParallel(model) if self.size > 1 else model
+        """`model`, its gradients averaged over all processes. Batch norm sees each one's part.
 
-    def agree(self, model: nn.Module) -> None:
+        Its running averages are the first process's: see `broadcast_buffers`.
+        """
+        if self.size == 1:
+            return model
+        return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+
+    def broadcast_buffers(self, model: nn.Module) -> None:
         """Gives every process the running averages of the first."""
         if self.size > 1:
             for buffer in model.buffers():

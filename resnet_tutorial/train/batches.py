@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from resnet_tutorial.augment import Augment
 from resnet_tutorial.data import Dataset, Split
-from resnet_tutorial.recipe import Recipe
+from resnet_tutorial.train.augment import Augment
+from resnet_tutorial.train.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Batches:
             return self
         return self.take(torch.arange(most, device=self.labels.device) * len(self) // most)
 
-    def drawn(
+    def augmented(
         self,
         indices: Int64[Tensor, " b"],
         generator: torch.Generator,

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from resnet_tutorial.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
+from resnet_tutorial.train.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
 
 
 def test_cosine_warms_up_to_the_peak_and_ends_at_zero():

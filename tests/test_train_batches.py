@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from resnet_tutorial.batches import Batches
 from resnet_tutorial.data import Dataset, Split
-from resnet_tutorial.recipe import Recipe
+from resnet_tutorial.train.batches import Batches
+from resnet_tutorial.train.recipe import Recipe
 
 
 def split(n, seed):
@@ -21,8 +21,8 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_without_augmentation_a_batch_is_what_the_data_set_normalises():
-    images, labels = Batches.of(DATA, DATA.train, "cpu").drawn(torch.arange(3, 9), generator())
+def test_without_augmentation_a_batch_is_what_the_data_set_normalizes():
+    images, labels = Batches.of(DATA, DATA.train, "cpu").augmented(torch.arange(3, 9), generator())
     np.testing.assert_array_equal(images, DATA.normalize(DATA.train.images[3:9]))
     assert labels.tolist() == DATA.train.labels[3:9].tolist()
     assert images.is_contiguous(memory_format=torch.channels_last)
@@ -38,11 +38,11 @@ def test_the_mean_is_the_recipe_s():
 def test_the_shares_of_a_batch_are_the_batch(size):
     """However many processes share a batch, every image is cropped and mirrored alike."""
     batches, chosen = Batches.of(DATA, DATA.train, "cpu", CROPPED), torch.arange(0, 40, 2)
-    whole, labels = batches.drawn(chosen, generator())
+    whole, labels = batches.augmented(chosen, generator())
     for rank in range(size):
-        part, some = batches.drawn(chosen, generator(), slice(rank, None, size))
+        part, some = batches.augmented(chosen, generator(), slice(rank, None, size))
         assert torch.equal(part, whole[rank::size]) and torch.equal(some, labels[rank::size])
-    assert not torch.equal(whole, batches.drawn(chosen, generator(1))[0])
+    assert not torch.equal(whole, batches.augmented(chosen, generator(1))[0])
 
 
 def test_what_is_spread_covers_the_split_in_order():

@@ -1,4 +1,4 @@
-"""A run's folder on the disk, and how a run is stopped without losing anything.
+"""A run's folder on the disk: its checkpoints, its record and its weights.
 
     last.safetensors       the newest checkpoint: tensors, and a JSON text in the file's header
     previous.safetensors   the one before it
@@ -10,64 +10,19 @@ last one and then renamed, so a kill or a full disk never costs more than the st
 Chapter: training/scaling_up.
 """
 
-import json
 import os
-import signal
-import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
-FORMAT = "1"
+from resnet_tutorial import files
+
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
 RECORD, WEIGHTS = "record.json", "model.safetensors"
-
-
-class Interrupted(Exception):
-    """The run was asked to stop, by Ctrl-C or SIGTERM, and has saved its state.
-
-    >>> Interrupted("stopped in epoch 2", signum=15).signum
-    15
-    """
-
-    def __init__(self, message: str, signum: int):
-        super().__init__(message)
-        self.signum = signum
-
-    def __reduce__(self):  # it crosses processes, from a worker to the pool
-        return type(self), (str(self), self.signum)
-
-
-class Stop:
-    """While the context is open, Ctrl-C and SIGTERM set `signum` and nothing else happens.
-
-    A second Ctrl-C interrupts at once. Outside the main thread, where Python handles no signals,
-    `signum` stays 0.
-    """
-
-    def __init__(self):
-        self.signum = 0
-
-    def __enter__(self) -> "Stop":
-        self._old = {}
-        if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                self._old[signum] = signal.signal(signum, self._note)
-        return self
-
-    def _note(self, signum: int, frame: object) -> None:
-        self.signum = signum
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def __exit__(self, *_: object) -> None:
-        for signum, handler in self._old.items():
-            signal.signal(signum, handler)
 
 
 class RunFolder:
@@ -88,7 +43,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self.path / ".lock")
             self._lock.acquire(timeout=0)
-            for partial in self.path.glob(".*.partial"):  # of a run that was killed while saving
+            for partial in self.path.glob(files.PARTIAL):  # of a run that was killed while saving
                 partial.unlink()
         except Timeout:
             raise ValueError(
@@ -110,7 +65,7 @@ class RunFolder:
         Raises OSError when there is no room; the checkpoints that were there stay.
         """
         last = self.path / LAST
-        write(last.with_name("next.safetensors"), tensors, state)
+        files.write_tensors(last.with_name("next.safetensors"), tensors, state)
         if last.exists():
             last.replace(self.path / PREVIOUS)
         last.with_name("next.safetensors").replace(last)
@@ -125,7 +80,7 @@ class RunFolder:
             if not path.exists():
                 continue
             try:
-                found = read(path)
+                found = files.read_tensors(path)
             except ValueError as error:
                 broken.append(str(error))
                 continue
@@ -147,7 +102,7 @@ def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Te
     return tensors
 
 
-def put_back(
+def restore(
     model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
     """Undoes `snapshot`: each tensor goes where it was, in the memory order it had there."""
@@ -159,33 +114,3 @@ def put_back(
         if momentum is not None:
             buffer = torch.empty_like(parameter).copy_(momentum)
             optimizer.state[parameter]["momentum_buffer"] = buffer
-
-
-def write(
-    path: str | os.PathLike, tensors: Mapping[str, Tensor], state: Mapping[str, object]
-) -> None:
-    """Tensors, and `state` as JSON in the header: a safetensors file, on the disk or not at all."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    contents = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        with open(partial, "wb") as file:
-            file.write(serialized(contents, {"format": FORMAT, "state": json.dumps(state)}))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def read(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
-    """What `write` wrote; of another program's file of tensors the second part is empty.
-
-    ValueError in one line when the file is cut short or something else.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            state = json.loads((file.metadata() or {}).get("state", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, state
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read ({error})") from None

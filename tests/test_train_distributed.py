@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 import training_script
 
-from resnet_tutorial import data, records, runs, train
-from resnet_tutorial.batches import Batches
-from resnet_tutorial.distributed import World
+from resnet_tutorial import data, files, records, train
+from resnet_tutorial.train import checkpoint
+from resnet_tutorial.train.batches import Batches
+from resnet_tutorial.train.distributed import World
 
 SCRIPT = Path(training_script.__file__)
 
@@ -41,12 +42,12 @@ def test_two_processes_learn_the_curve_of_one(tmp_path):
     finished(torchrun(tmp_path, "--parts", "none", "--epochs", "2"))
     net = training_script.network("none")
     alone = train.fit(net, data.load("digits"), training_script.recipe(2), device="cpu")
-    shared = records.load(tmp_path / runs.RECORD)
+    shared = records.load(tmp_path / checkpoint.RECORD)
     for one, two in zip(alone.curve, shared.curve, strict=True):
         assert abs(one.train_loss - two.train_loss) < 1e-5
         assert (one.train_error, one.test_error) == (two.train_error, two.test_error)
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".")) == sorted(
-        [runs.LAST, runs.PREVIOUS, runs.RECORD, runs.WEIGHTS]
+        [checkpoint.LAST, checkpoint.PREVIOUS, checkpoint.RECORD, checkpoint.WEIGHTS]
     )
 
 
@@ -56,7 +57,7 @@ def test_batch_norm_sees_each_process_s_part(tmp_path):
     Of two steps: after more of them rounding alone moves this loss by more than the tolerance.
     """
     finished(torchrun(tmp_path, "--parts", "norm", "--epochs", "1", "--batch-size", "640"))
-    shared = records.load(tmp_path / runs.RECORD)
+    shared = records.load(tmp_path / checkpoint.RECORD)
     assert abs(shared.curve[0].train_loss - loss_in_parts(2)) < 1e-5
     assert abs(shared.curve[0].train_loss - loss_in_parts(1)) > 1e-4
 
@@ -74,7 +75,7 @@ def loss_in_parts(parts):
     for step in range(2):
         optimizer.param_groups[0]["lr"] = 0.02 * recipe.schedule.factor(step, 2)
         chosen = order[640 * step : 640 * step + 640]
-        images, labels = batches.drawn(chosen, torch.Generator().manual_seed(step))
+        images, labels = batches.augmented(chosen, torch.Generator().manual_seed(step))
         each = [F.cross_entropy(net(images[i::parts]), labels[i::parts]) for i in range(parts)]
         loss = sum(each) / parts
         optimizer.zero_grad()
@@ -86,22 +87,26 @@ def loss_in_parts(parts):
 
 def test_a_killed_worker_ends_the_run_with_a_message_and_the_run_goes_on(tmp_path):
     with torchrun(tmp_path, "--epochs", "2000") as process:
-        while not (tmp_path / runs.PREVIOUS).exists() and process.poll() is None:
+        while not (tmp_path / checkpoint.PREVIOUS).exists() and process.poll() is None:
             time.sleep(0.02)
         victim = workers(process.pid)[1]
         os.kill(victim, signal.SIGKILL)
         _, stderr = process.communicate(timeout=120)
     assert process.returncode != 0
     assert f"pid: {victim}" in stderr and "SIGKILL" in stderr
-    reached = runs.read(tmp_path / runs.LAST)[1]["step"]
+    reached = step_on_disk(tmp_path)
     assert reached > 0
     with torchrun(tmp_path, "--epochs", "2000") as process:
-        while runs.read(tmp_path / runs.LAST)[1]["step"] <= reached and process.poll() is None:
+        while step_on_disk(tmp_path) <= reached and process.poll() is None:
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=120)
-    assert runs.read(tmp_path / runs.LAST)[1]["step"] > reached, stderr
+    assert step_on_disk(tmp_path) > reached, stderr
     assert "stopped after step" in stderr
+
+
+def step_on_disk(folder):
+    return files.read_tensors(folder / checkpoint.LAST)[1]["step"]
 
 
 def workers(parent):

@@ -1,10 +1,5 @@
-"""Training: a loop that loses nothing, and an honest record.
-
-The loop is the paper's (He et al. 2015, section 4.2): SGD with momentum and weight decay on every
-parameter. The data lie on the device as bytes; images are shifted, mirrored and normalised there a
-batch at a time, and nothing inside a step waits for the device. Every random number of a step is
-drawn from the seed and the number of the step, so a run that goes on after a stop takes the same
-steps. Chapters: problem/degradation, training/recipe, training/scaling_up.
+"""`fit`: a network, data and a recipe in, a Record out. Chapters: problem/degradation,
+training/scaling_up.
 """
 
 import contextlib
@@ -13,30 +8,14 @@ import os
 import torch
 from torch import nn
 
-from resnet_tutorial import runs, weights
-from resnet_tutorial.batches import Batches
+from resnet_tutorial import weights
 from resnet_tutorial.data import Dataset
-from resnet_tutorial.distributed import World, joined
-from resnet_tutorial.evaluation import error, evaluate, predict
-from resnet_tutorial.loop import Training
-from resnet_tutorial.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
 from resnet_tutorial.records import Record
-from resnet_tutorial.runs import Interrupted, RunFolder, Stop
-
-__all__ = [  # in the order of the reference
-    "fit",
-    "evaluate",
-    "predict",
-    "error",
-    "best_device",
-    "Batches",
-    "Interrupted",
-    "Recipe",
-    "PAPER",
-    "Cosine",
-    "Steps",
-    "OneCycle",
-]
+from resnet_tutorial.train import checkpoint
+from resnet_tutorial.train.distributed import World, joined
+from resnet_tutorial.train.loop import Training
+from resnet_tutorial.train.recipe import Recipe
+from resnet_tutorial.train.stopping import Stop
 
 
 def best_device() -> torch.device:
@@ -65,14 +44,15 @@ def fit(
     """Trains `model` in place and returns the Record of the run.
 
     `seed` fixes the order of the batches, the augmentation and the dropout; initialise the model
-    under a seed of its own. On one machine, on the CPU, equal arguments give equal curves. A loss
-    that is no longer finite ends the run: the Record says at which step and rate, and its errors
-    are those of the broken model.
+    under a seed of its own. On one machine, on the CPU with as many threads, equal arguments give
+    equal curves; the threads are torch's (`torch.get_num_threads()`). A loss that is no longer
+    finite ends the run: the Record says at which step and rate, and its errors are those of the
+    broken model.
 
     With a `folder`, the state is saved there every half minute, and on Ctrl-C or SIGTERM, which
-    then raise Interrupted; `resume` goes on from it, on the CPU in float32 to the same weights, bit
-    by bit. `progress` shows a bar. `compile` hands the network to torch.compile. Under torchrun all
-    processes share each batch, and the first one writes.
+    then raise Interrupted; `resume` goes on from it, on the CPU in float32 with as many threads to
+    the same weights, bit by bit. `progress` shows a bar. `compile` hands the network to
+    torch.compile. Under torchrun all processes share each batch, and the first one writes.
 
     Raises ValueError when a batch would be larger than the training set, or the folder holds
     another run or one that `resume` was not asked for.
@@ -89,20 +69,21 @@ def fit(
         _check_batch_size(recipe.batch_size, dataset, world)
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         model.to(device, memory_format=torch.channels_last).train()  # the faster layout everywhere
-        run = Training(model, dataset, recipe, seed, world)
+        training = Training(model, dataset, recipe, seed, world)
         if folder is None:
-            return run.go(progress, compile)
-        run.folder = stack.enter_context(RunFolder(folder, writes=world.writes))
-        checkpoint = run.folder.load()
-        if checkpoint is not None:
+            return training.run(progress, compile)
+        place = stack.enter_context(checkpoint.RunFolder(folder, writes=world.writes))
+        training.folder = place
+        saved = place.load()
+        if saved is not None:
             if not resume:
                 raise ValueError(f"{folder} holds a run; resume it, or choose another folder")
-            run.restore(*checkpoint)
-        run.stop = stack.enter_context(Stop())
-        record = run.go(progress, compile)
+            training.restore(*saved)
+        training.stop = stack.enter_context(Stop())
+        record = training.run(progress, compile)
         if world.writes:
-            record.save(run.folder.path / runs.RECORD)
-            weights.save(run.folder.path / runs.WEIGHTS, model, record)
+            record.save(place.path / checkpoint.RECORD)
+            weights.save(place.path / checkpoint.WEIGHTS, model, record)
         return record
 
 

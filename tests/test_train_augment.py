@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from resnet_tutorial.augment import Augment
 from resnet_tutorial.data import Dataset, Split
+from resnet_tutorial.train.augment import Augment
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (200, 3, 6, 5), dtype=np.uint8)
 SPLIT = Split(IMAGES, np.arange(200) % 2)
@@ -67,14 +67,14 @@ def test_every_shift_and_both_mirrors_come_up_equally_often():
     np.testing.assert_allclose(columns.bincount() / n, [1 / 6, 1 / 3, 1 / 3, 1 / 6], atol=0.02)
 
 
-def test_without_flip_or_shift_the_image_is_only_normalised():
+def test_without_flip_or_shift_the_image_is_only_normalized():
     still = Augment.per_channel(DATASET, padding=0, flip=0.0)
     assert torch.equal(still(BATCH, generator()), still.normalize(BATCH))
     unflipped = Augment.per_channel(DATASET, padding=0, flip=1.0)(BATCH, generator())
     assert torch.equal(unflipped.flip(3), still.normalize(BATCH))
 
 
-def test_per_channel_is_the_data_sets_own_normalisation():
+def test_per_channel_is_the_data_sets_own_normalization():
     augment = Augment.per_channel(DATASET)
     np.testing.assert_allclose(augment.normalize(BATCH), DATASET.normalize(IMAGES), rtol=1e-6)
 

@@ -15,9 +15,10 @@ import torch
 import training_script
 from torch import nn
 
-from resnet_tutorial import data, loop, records, runs, train
-from resnet_tutorial.recipe import Recipe
-from resnet_tutorial.runs import LAST, PREVIOUS, RECORD, WEIGHTS, RunFolder
+from resnet_tutorial import data, files, records, train
+from resnet_tutorial.train import loop
+from resnet_tutorial.train.checkpoint import LAST, PREVIOUS, RECORD, WEIGHTS, RunFolder
+from resnet_tutorial.train.recipe import Recipe
 
 SCRIPT = Path(training_script.__file__)
 
@@ -34,7 +35,7 @@ def fitted(folder=None, recipe=None, **settings):
 
 
 def same_weights(folder, net):
-    found, _ = runs.read(folder / WEIGHTS)
+    found, _ = files.read_tensors(folder / WEIGHTS)
     assert found.keys() == net.state_dict().keys()
     return all(torch.equal(found[name], value) for name, value in net.state_dict().items())
 
@@ -110,7 +111,7 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_same_weights(
         _, stderr = process.communicate(timeout=60)
     stopped = re.fullmatch(r"stopped: stopped after step (\d+) of 80; resume .*\n", stderr)
     assert process.returncode == 1 and stopped, stderr
-    assert runs.read(tmp_path / LAST)[1]["step"] == int(stopped[1])
+    assert files.read_tensors(tmp_path / LAST)[1]["step"] == int(stopped[1])
     fitted(tmp_path, resume=True)
     assert same_weights(tmp_path, whole[0])
 
@@ -184,12 +185,12 @@ def test_a_full_disk_costs_no_checkpoint(tmp_path, monkeypatch):
         def full(*_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(runs.os, "fsync", full)
+        monkeypatch.setattr(files.os, "fsync", full)
         with pytest.raises(OSError, match="No space left on device"):
             folder.save(tensors, {"step": 3})
         monkeypatch.undo()
         assert folder.load()[1] == {"step": 2}
-        assert runs.read(tmp_path / PREVIOUS)[1] == {"step": 1}
+        assert files.read_tensors(tmp_path / PREVIOUS)[1] == {"step": 1}
         assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", LAST, PREVIOUS]
 
 

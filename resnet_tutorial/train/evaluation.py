@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from resnet_tutorial.batches import Batches
 from resnet_tutorial.data import Dataset
-from resnet_tutorial.distributed import World
-from resnet_tutorial.recipe import Recipe
+from resnet_tutorial.train.batches import Batches
+from resnet_tutorial.train.distributed import World
+from resnet_tutorial.train.recipe import Recipe
 
 BATCH = 1000
 

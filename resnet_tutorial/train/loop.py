@@ -15,16 +15,17 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from resnet_tutorial import records
-from resnet_tutorial.batches import Batches
 from resnet_tutorial.data import Dataset
-from resnet_tutorial.distributed import World
-from resnet_tutorial.evaluation import autocast, error
-from resnet_tutorial.recipe import Recipe
 from resnet_tutorial.records import Epoch, Record
-from resnet_tutorial.runs import Interrupted, RunFolder, Stop, put_back, snapshot
+from resnet_tutorial.train import checkpoint
+from resnet_tutorial.train.batches import Batches
+from resnet_tutorial.train.distributed import World
+from resnet_tutorial.train.evaluation import autocast, error
+from resnet_tutorial.train.recipe import Recipe
+from resnet_tutorial.train.stopping import Interrupted, Stop
 
 MOST_TRAIN_ERROR_IMAGES = 10_000  # the training error of an epoch is measured on at most so many
-LOOK_EVERY = 20  # steps between looks at the loss, each of which waits for the device
+CHECK_EVERY = 20  # steps between checks of the loss, each of which waits for the device
 SAVE_SECONDS = 30.0  # between checkpoints
 
 
@@ -49,7 +50,7 @@ class Training:
     def __init__(self, model: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, world: World):
         device = next(model.parameters()).device
         self.model, self.recipe, self.world = model, recipe, world
-        self.folder: RunFolder | None = None
+        self.folder: checkpoint.RunFolder | None = None
         self.stop = Stop()
         self.train = Batches.of(dataset, dataset.train, device, recipe)
         self.test = Batches.of(dataset, dataset.test, device, recipe)
@@ -68,7 +69,7 @@ class Training:
             data_fingerprint=dataset.fingerprint,
             parameters=sum(p.numel() for p in model.parameters()),
             curve=(),
-            environment=records.environment(),
+            environment=records.environment(device, world.size),
         )
         self.per_epoch = len(self.train) // recipe.batch_size
         self.steps = self.per_epoch * recipe.epochs
@@ -76,7 +77,7 @@ class Training:
         self.losses = torch.zeros(self.per_epoch, device=device)  # of the epoch, on the device
         self.generator = torch.Generator(device)
 
-    def go(self, progress: bool, compile: bool) -> Record:
+    def run(self, progress: bool, compile: bool) -> Record:
         """Takes all steps that are left."""
         forward = self.world.parallel(self.model)
         if compile:
@@ -100,7 +101,7 @@ class Training:
             self.step += 1
             bar.update(self.recipe.batch_size)
             if i + 1 < self.per_epoch:
-                if self.step % LOOK_EVERY == 0 and not self.look(bar):
+                if self.step % CHECK_EVERY == 0 and not self.loss_is_finite(bar):
                     break
                 self.save_and_stop()
         self.measure(bar)
@@ -111,8 +112,8 @@ class Training:
         recipe = self.recipe
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.step)
-        self.draw()
-        images, labels = self.train.drawn(batch, self.generator, self.world.share)
+        self.seed_random()
+        images, labels = self.train.augmented(batch, self.generator, self.world.share)
         with autocast(images.device, recipe):
             logits = forward(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
@@ -127,30 +128,30 @@ class Training:
         """The learning rate of `step`."""
         return self.recipe.lr * self.recipe.schedule.factor(step, self.steps)
 
-    def draw(self) -> None:
+    def seed_random(self) -> None:
         """Makes the random numbers of this step a function of the seed and the step alone."""
         key = self.record.seed * 1_000_003 + self.step
         self.generator.manual_seed(key)  # the augmentation of the whole batch, in every process
         key += self.world.rank << 40  # dropout of this process's part
         torch.default_generator.manual_seed(key)
         if self.losses.is_cuda:
-            torch.cuda.manual_seed(key)
+            with torch.cuda.device(self.losses.device):
+                torch.cuda.manual_seed(key)
 
-    def so_far(self) -> Tensor:
+    def epoch_losses(self) -> Tensor:
         """The losses of the present epoch, over all processes, on the CPU."""
-        losses = self.losses[: (self.step - 1) % self.per_epoch + 1].double()
-        return self.world.sum(losses).cpu() / self.world.size
+        return self.world.mean(self.losses[: (self.step - 1) % self.per_epoch + 1])
 
-    def look(self, bar: tqdm) -> bool:
+    def loss_is_finite(self, bar: tqdm) -> bool:
         """Shows the loss; whether it is still finite."""
-        losses = self.so_far()
-        bar.set_postfix(loss=f"{losses[-LOOK_EVERY:].mean():.3f}", **self.shown())
+        losses = self.epoch_losses()
+        bar.set_postfix(loss=f"{losses[-CHECK_EVERY:].mean():.3f}", **self.shown())
         return bool(losses.isfinite().all())
 
     def measure(self, bar: tqdm) -> None:
         """Ends the epoch: its mean loss, its errors, and whether the run is lost."""
-        losses = self.so_far()
-        self.world.agree(self.model)
+        losses = self.epoch_losses()
+        self.world.broadcast_buffers(self.model)
         with autocast(self.losses.device, self.recipe):
             train = self.train.spread(MOST_TRAIN_ERROR_IMAGES)
             errors = [error(self.model, part, self.world) for part in (train, self.test)]
@@ -191,7 +192,7 @@ class Training:
             return
         signum = self.stop.signum
         if self.world.size > 1:
-            ask = self.step % LOOK_EVERY == 0 or self.step % self.per_epoch == 0
+            ask = self.step % CHECK_EVERY == 0 or self.step % self.per_epoch == 0
             signum = self.world.max(signum, self.losses.device) if ask else 0
         due = time.perf_counter() - self.saved > SAVE_SECONDS or self.step == self.steps
         if (signum or due) and self.world.writes:
@@ -212,7 +213,7 @@ class Training:
             "used": self.clock.read(),
             "curve": [asdict(epoch) for epoch in self.record.curve],
         }
-        tensors = snapshot(self.model, self.optimizer)
+        tensors = checkpoint.snapshot(self.model, self.optimizer)
         self.folder.save({**tensors, "losses": self.losses}, state)
         self.saved = time.perf_counter()
 
@@ -228,7 +229,7 @@ class Training:
                     f"{self.folder.path} holds another run: its {key} is {kept}, "
                     f"asked for is {asked}; ask for the same, or choose another folder"
                 )
-        put_back(self.model, self.optimizer, tensors)
+        checkpoint.restore(self.model, self.optimizer, tensors)
         self.losses.copy_(tensors["losses"])
         self.step, self.used = state["step"], tuple(state["used"])
         self.record = replace(self.record, curve=tuple(Epoch(**e) for e in state["curve"]))

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_tutorial import loop, train
+from resnet_tutorial import train
 from resnet_tutorial.data import Dataset, Split
-from resnet_tutorial.train import Cosine, Recipe, Steps
+from resnet_tutorial.train import Cosine, Recipe, Steps, loop
 
 RECIPE = Recipe(epochs=3, batch_size=8, lr=0.1, schedule=Cosine(warmup=2))
 
