@@ -11,10 +11,9 @@ each of the m images. The difference of two nets, D = mean(wrong A) - mean(wrong
     Var D = sum over nets (var_a/S + var_e/(S m))  +  var_b/m
             `---------------- V ----------------'     `- I -'
 
-where b_i is now the difference of the two nets' image terms: both see the same images, so what is
-hard for both cancels (the comparison is *paired over images*). The seeds are not paired: two nets
-have other weights, and equal seed numbers mean nothing. The three mean squares of the layout
-estimate the parts:
+where b_i is now the difference of the nets' image terms: both see the same images, so what is hard
+for both cancels (*paired over images*). Seeds are not paired: two nets have other weights,
+and equal seed numbers mean nothing. The three mean squares of the layout estimate the parts:
 
     V: the variance of a net's error between its seeds, divided by S, summed over the nets
     E: sum of squares of wrong - row mean - column mean + mean, over (S-1)(m-1), divided by S m
@@ -35,7 +34,10 @@ Error rates alone (`rates`, `records`) do not tell which images were wrong. V is
 I has a bound, if an image that is hard for one net is not easy for the other:
 I <= (p_A (1 - p_A) + p_B (1 - p_B)) / m. It is wide: keep predictions.
 
-SIMULATION
+Simulated in tests/test_compare.py (500 to 10,000 images, errors of 0.2 to 20 %, 2 to 5 seeds with
+normal logits), intervals over both held the truth in 94 to 98 % of the cases, with rare errors in
+more. From three seeds they are 1.1 to 1.6 times as long as if the spread were known, from two 2.5
+times. Nets that fail altogether now and then are not normal, and were not simulated.
 
 Sources: Searle, Casella, McCulloch, Variance Components, 1992 (the layout); Satterthwaite,
 Biometrics Bulletin 2, 1946; Welch, Biometrika 34, 1947; Agresti, Min, Statistics in Medicine 24,
@@ -72,7 +74,6 @@ class Spread:
 @dataclass(frozen=True)
 class Comparison:
     """The error of one net minus that of another, fractions; `low` to `high` is the 95 % interval.
-
     `sources` says what it covers: other "seeds", other "images", or both. `spreads` holds one
     Spread a net (one of the differences when seeds are paired), `image_variance` is I above.
 
@@ -86,7 +87,11 @@ class Comparison:
     images: int
     image_variance: float
     names: tuple[str, str]
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = SOURCES
+
+    def __post_init__(self):
+        if min(s.seeds for s in self.spreads) == 1:
+            object.__setattr__(self, "sources", ("images",))
 
     @property
     def low(self) -> float:
@@ -99,11 +104,7 @@ class Comparison:
         return self.difference + self._times_error((1 + LEVEL) / 2)
 
     def over(self, *sources: str) -> "Comparison":
-        """The same difference with the interval over these sources only.
-
-        >>> rates([0.1, 0.2], [0.1, 0.1], images=100).over("images").sources
-        ('images',)
-        """
+        """The same difference with the interval over these sources only: "seeds" or "images"."""
         known = bool(sources) and set(sources) <= set(self.sources)
         _expect(known, f"some of {self.sources}", sources, "one seed has no spread")
         return replace(self, sources=tuple(s for s in SOURCES if s in sources))
@@ -111,9 +112,9 @@ class Comparison:
     def detectable(self, power: float = 0.8) -> float:
         """The smallest true difference whose interval leaves out 0 with probability `power`.
 
-        It is half the interval, plus as much as the estimate falls short on an unlucky day. From
-        few seeds it is as rough as the spread between them. An interval around 0 says nothing
-        against differences smaller than this.
+        It is half the interval, plus as much as the estimate falls short on an unlucky day. An
+        interval around 0 says nothing against differences smaller than this. From three seeds it is
+        rough, and too small: simulated, 0.8 is 0.7. From five on it is right.
 
         >>> round(rates([0.10, 0.12, 0.11], [0.10, 0.09, 0.11], images=500).detectable(), 3)
         0.06
@@ -130,17 +131,11 @@ class Comparison:
         """
         _expect("seeds" in self.sources, "an interval over seeds", self.sources, "train more seeds")
 
-        def enough(n):
-            spreads = tuple(replace(s, seeds=n) for s in self.spreads)
-            return replace(self, spreads=spreads).detectable(power) <= abs(difference)
-
-        low, high = 1, 1000  # enough with `high`, never with `low`: halve what lies between
-        if not enough(high):
-            return None
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if enough(middle) else (middle, high)
-        return high
+        for n in range(2, 1001):
+            more = replace(self, spreads=tuple(replace(s, seeds=n) for s in self.spreads))
+            if more.detectable(power) <= abs(difference):
+                return n
+        return None
 
     def _times_error(self, probability: float) -> float:
         """The standard error of the difference, times this quantile of Student's t."""
@@ -170,12 +165,10 @@ class Comparison:
 def predictions(a, b, *, paired: bool = False, names=("A", "B")) -> Comparison:
     """Compares two nets by what each run got wrong on the same images, in the same order.
 
-    Args:
-        a, b: boolean arrays (seeds, images), True where wrong; (images,) for a single run. Numbers
-            of seeds may differ.
-        paired: True only if runs s of both nets share what matters, the first weights and the
-            batches, as when one recipe is changed a little; then differences a[s] - b[s] count.
-        names: of the two nets, for the printed line.
+    a and b are boolean arrays (seeds, images), True where wrong, or (images,) for a single run; the
+    numbers of seeds may differ. Set `paired` only if runs s of both nets share what matters, first
+    weights and batches, as when one recipe is changed a little; then differences a[s] - b[s] count.
+    `names` are for the printed line.
 
     >>> wrong = np.arange(2000).reshape(2, 1000) % 19 == 0
     >>> print(predictions(wrong, wrong[:, ::-1]))
@@ -190,15 +183,12 @@ def predictions(a, b, *, paired: bool = False, names=("A", "B")) -> Comparison:
     spreads = tuple(_spread(x.mean(axis=1), m, _pairs(x)) for x in layouts)
     pairs = sum(s.pairs / s.seeds for s in spreads)
     image_variance = max(float(by_image.var(ddof=1)) / m - pairs, 0.0) + 1 / m**2
-    sources = SOURCES if min(len(a), len(b)) > 1 else SOURCES[1:]
-    return Comparison(float(by_image.mean()), spreads, m, image_variance, tuple(names), sources)
+    return Comparison(float(by_image.mean()), spreads, m, image_variance, tuple(names))
 
 
 def rates(a, b, images: int, *, paired: bool = False, names=("A", "B")) -> Comparison:
-    """Compares two nets by the error rates of their runs, fractions, on a test set of `images`.
-
-    The part of the images is a bound: see the module. `.over("seeds")` leaves it out, and speaks of
-    this test set only. The other arguments are those of `predictions`.
+    """Compares two nets by the error rates of their runs, fractions, on a test set of `images`. The
+    images' part is a bound, see above; `.over("seeds")` leaves it out, and speaks of these images.
 
     >>> print(rates([0.02], [0.05], images=500))
     A minus B: -3.0 points [-5.3, -0.7] (95 %, other images), 1 and 1 seeds, 500 images
@@ -206,16 +196,14 @@ def rates(a, b, images: int, *, paired: bool = False, names=("A", "B")) -> Compa
     a, b = _rates(a, images), _rates(b, images)
     spreads = tuple(_spread(x, images, 0.0) for x in _layouts(a, b, paired))
     bound = sum(float(x.mean() * (1 - x.mean())) for x in (a, b)) / images + 1 / images**2
-    sources = SOURCES if min(len(a), len(b)) > 1 else SOURCES[1:]
-    difference = float(a.mean() - b.mean())
-    return Comparison(difference, spreads, images, bound, tuple(names), sources)
+    return Comparison(float(a.mean() - b.mean()), spreads, images, bound, tuple(names))
 
 
 def records(
     a: Sequence[Record], b: Sequence[Record], images: int, *, split="test", paired=False, names=None
 ) -> Comparison:
-    """Compares the last errors of recorded runs, each list one net with one recipe; `split` is
-    "test" or "train", and `images` the number of images in it. See `rates`.
+    """Compares the last errors of recorded runs as `rates` does; each list is one net and recipe.
+    `split` is "test" or "train", and `images` the number of images in it.
 
     >>> from resnet_tutorial import experiments
     >>> runs = experiments.recorded("fashion_depth")
@@ -283,8 +271,8 @@ def _pairs(x: np.ndarray) -> float:
 def _wrong(x) -> np.ndarray:
     x = np.asarray(x)
     usable = x.dtype == bool and x.ndim in (1, 2) and x.shape[-1] > 1 and x.size
-    expected = "booleans (seeds, images), True where wrong"
-    _expect(usable, expected, f"{x.dtype} {x.shape}", "for error rates there is compare.rates")
+    got, advice = f"{x.dtype} {x.shape}", "for error rates there is compare.rates"
+    _expect(usable, "booleans (seeds, images), True where wrong", got, advice)
     return np.atleast_2d(x).astype(float)
 
 
@@ -308,5 +296,5 @@ def _expect_one_net(runs: Sequence[Record]) -> None:
     _expect(len(kinds) == 1, "one net and recipe a list", f"{len(kinds)} kinds", "split the list")
     seeds = [r.seed for r in runs]
     _expect(len(set(seeds)) == len(seeds), "each seed once", seeds, "leave one out")
-    status = [r.status for r in runs if r.status != "finished"]
+    status = {r.status for r in runs} - {"finished"}
     _expect(not status, "finished runs", status, "report these beside the others")

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "counts": set(),
     "probes": set(),
     "records": {"names"},
+    "compare": {"records"},
     "blocks": set(),
     "recipe": set(),
     "distributed": set(),
@@ -51,6 +52,7 @@ ONLY_IN = {
     "sklearn": {"data"},
     "pooch": {"data"},
     "requests": {"data"},
+    "scipy": {"compare"},
     "PIL": {"data"},
     "tyro": {"cli"},
 }
