@@ -22,8 +22,8 @@ and equal seed numbers mean nothing. The three mean squares of the layout estima
 
 Intervals: D +- t sqrt(variance). Seeds alone, variance V: it speaks of these test images. Images
 alone, variance W: it speaks of these trained nets, and is all that one seed can give. Both: V + I,
-or W if that is more. Student's t has the degrees of freedom of Satterthwaite (Welch's, for seeds
-alone): (sum of the parts)^2 / sum(part^2 / its own degrees), S - 1 for each net's part of V, and
+and never less than for one alone. Student's t has the degrees of freedom of Satterthwaite (Welch's,
+for seeds alone): (sum of the parts)^2 / sum(part^2 / its own), S - 1 for each net's part of V, and
 m - 1 for I.
 
 Rare errors. Wrong answers are counted, and a count of 0 is no proof of 0. So I gets 1/m^2, one
@@ -147,9 +147,9 @@ class Comparison:
             parts += [(self.image_variance, self.images - 1)] * ("images" in self.sources)
         variance = sum(part for part, _ in parts)
         degrees = variance**2 / sum(part**2 / own for part, own in parts)
-        if "images" in self.sources:
-            variance = max(variance, self.image_variance + pairs)
-        return _t(probability, degrees) * sqrt(variance)
+        alone = [self.over(s) for s in self.sources if self.sources == SOURCES]
+        least = max((one._times_error(probability) for one in alone), default=0.0)
+        return max(_t(probability, degrees) * sqrt(variance), least)
 
     def __str__(self) -> str:
         digits = 1 if self.high - self.low >= 0.02 else 2
