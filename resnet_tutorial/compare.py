@@ -172,7 +172,7 @@ def predictions(a, b, *, paired: bool = False, names=("A", "B")) -> Comparison:
 
     >>> wrong = np.arange(2000).reshape(2, 1000) % 19 == 0
     >>> print(predictions(wrong, wrong[:, ::-1]))
-    A minus B: 0.0 points [-1.5, 1.5] (95 %, other seeds and images), 2 and 2 seeds, 1,000 images
+    A minus B: 0.0 points [-1.4, 1.4] (95 %, other seeds and images), 2 and 2 seeds, 1,000 images
     """
     a, b = _wrong(a), _wrong(b)
     same = a.shape[1] == b.shape[1]
