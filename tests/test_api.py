@@ -37,8 +37,10 @@ INTERNAL = {
     "data.folders",
     "experiments.kinds",
     "experiments.table",
+    "scratch.layer",
     "scratch.normalization",
     "scratch.shapes",
+    "scratch.shortcuts",
 }
 DIRECTIVE = re.compile(r"automodule:: resnet_tutorial\.([\w.]+)(?:\n   :members:(.*))?")
 
