@@ -76,10 +76,11 @@ class Layer:
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Replace all parameters and buffers; their precision becomes the one of ``state``.
 
-        Arrays by name, or PyTorch's tensors: what ``safetensors.numpy.load_file`` gives. Half precision, which files of weights have, becomes float32. PyTorch's
-        ``num_batches_tracked``, which batch norm does not use, is left out. Raises ValueError, and
-        changes nothing, for missing or unexpected names, other shapes, or values that are not
-        finite.
+        Arrays by name, as ``safetensors.numpy.load_file`` gives them, or PyTorch's tensors. Half
+        precision, in which files keep weights, becomes float32. PyTorch's
+        ``num_batches_tracked``, which batch norm does not use, is left out.
+        Raises ValueError, and changes nothing, for missing or unexpected names, other shapes, and
+        values that are not finite.
         """
         own = self.state_dict()
         state = {k: _as_weight(k, v) for k, v in state.items() if k.split(".")[-1] != TRACKED}

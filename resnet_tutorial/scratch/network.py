@@ -24,7 +24,7 @@ from resnet_tutorial.scratch.layers import (
     max_pool,
     relu,
 )
-from resnet_tutorial.scratch.shapes import require, require_rates, require_whole
+from resnet_tutorial.scratch.shapes import require, require_array, require_rates, require_whole
 from resnet_tutorial.scratch.shortcuts import Shortcut
 
 Array = np.ndarray
@@ -39,8 +39,18 @@ IMAGENET = {
 }
 
 
+def _stem_width(widths: Sequence[int]) -> int:
+    require(len(widths) > 0, "each stage needs a size and a width, got no widths")
+    return widths[0]
+
+
 class ResidualNetwork(Sequential):
-    """Images to logits: what ``ResNet`` and ``ImageNetResNet`` share. They differ in the stem."""
+    """Images to logits: what ``ResNet`` and ``ImageNetResNet`` share. They differ in the stem.
+
+    >>> net = ResNet(1, np.random.default_rng(0))
+    >>> net.predict(np.zeros((300, 3, 8, 8), np.float32), batch_size=100).shape
+    (300,)
+    """
 
     def add_stages(
         self,
@@ -54,6 +64,8 @@ class ResidualNetwork(Sequential):
 
         Every stage but the first starts with stride 2.
         """
+        for part, maker in {"block": block, "shortcut": shortcut}.items():
+            require(callable(maker), f"{part} must be the part itself, as option_b, got {maker!r}")
         stages = 0 < len(stage_sizes) == len(widths)
         require(stages, f"each stage needs a size and a width, got {stage_sizes} and {widths}")
         channels = widths[0]
@@ -89,6 +101,7 @@ class ResidualNetwork(Sequential):
         Raises ValueError for logits that are not finite: argmax would call a NaN the largest.
         """
         require_whole(1, batch_size=batch_size)
+        require_array(x=x)
         classes = []
         for start in range(0, len(x) or 1, batch_size):
             logits = self.forward(x[start : start + batch_size], training=False)
@@ -130,8 +143,9 @@ class ResNet(ResidualNetwork):
         num_classes: int = 10,
     ):
         super().__init__()
-        self.conv1 = conv3x3(in_channels, widths[0], rng)
-        self.bn1 = BatchNorm2d(widths[0])
+        width = _stem_width(widths)
+        self.conv1 = conv3x3(in_channels, width, rng)
+        self.bn1 = BatchNorm2d(width)
         self.relu = relu()
         channels = self.add_stages([n] * len(widths), widths, block, shortcut, rng)
         self.avgpool = global_avg_pool()
@@ -162,8 +176,9 @@ class ImageNetResNet(ResidualNetwork):
         num_classes: int = 1000,
     ):
         super().__init__()
-        self.conv1 = Conv2d((widths[0], in_channels, 7, 7), rng, stride=2, padding=3)
-        self.bn1 = BatchNorm2d(widths[0])
+        width = _stem_width(widths)
+        self.conv1 = Conv2d((width, in_channels, 7, 7), rng, stride=2, padding=3)
+        self.bn1 = BatchNorm2d(width)
         self.relu = relu()
         self.maxpool = max_pool(3, stride=2, padding=1)
         channels = self.add_stages(stage_sizes, widths, block, shortcut, rng)
@@ -220,7 +235,10 @@ class SGD:
         lr = float(self.lr)  # a NumPy scalar would set the precision
         for prefix, layer in self.network.named_layers():
             missing = sorted(layer.params.keys() - layer.grads.keys())
-            require(not missing, f"SGD.step needs a backward pass before it: {prefix}{missing}")
+            absent = ", ".join(prefix + name for name in missing)
+            require(
+                not missing, f"SGD.step needs a backward pass before it: {absent} has no gradient"
+            )
             for name, w in layer.params.items():
                 g = layer.grads[name] + self.weight_decay * w
                 v = self.momentum * self._velocity.get(prefix + name, 0) + g

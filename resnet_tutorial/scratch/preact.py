@@ -21,7 +21,10 @@ class PreActBlock(Block):
     """shortcut + F(a), with a = relu(bn1(x)): what both pre-activation blocks share.
 
     The shortcut starts from x where it is an identity and from a where the shape changes, as in
-    the authors' code. A subclass has the rest of F, ``branch(a)`` and ``branch_backward(dy)``.
+    the authors' code. A subclass has the rest of F, ``branch(a)`` and ``branch_backward(df)``.
+
+    >>> list(PreActBasicBlock(4, 4, np.random.default_rng(0)).ending(channels=4))
+    ['bn2', 'relu2']
     """
 
     def follow_stem(self) -> None:
@@ -75,12 +78,14 @@ class PreActBasicBlock(PreActBlock):
         self.downsample = shortcut(in_channels, width, stride, rng)
 
     def branch(self, a: Input, training: bool) -> Output:
+        """F(x) from a = relu(bn1(x))."""
         f = self.conv1(a, training)
         f = self.bn2(f, training)
         f = self.relu2(f, training)
         return self.conv2(f, training)
 
     def branch_backward(self, df: Output) -> Input:
+        """The gradient of a that comes back along F."""
         df = self.conv2.backward(df)
         df = self.relu2.backward(df)
         df = self.bn2.backward(df)
@@ -120,6 +125,7 @@ class PreActBottleneck(PreActBlock):
         self.downsample = shortcut(in_channels, 4 * width, stride, rng)
 
     def branch(self, a: Input, training: bool) -> Output:
+        """F(x) from a = relu(bn1(x))."""
         f = self.conv1(a, training)
         f = self.bn2(f, training)
         f = self.relu2(f, training)
@@ -129,6 +135,7 @@ class PreActBottleneck(PreActBlock):
         return self.conv3(f, training)
 
     def branch_backward(self, df: Output) -> Input:
+        """The gradient of a that comes back along F."""
         df = self.conv3.backward(df)
         df = self.relu3.backward(df)
         df = self.bn3.backward(df)
