@@ -13,12 +13,13 @@ import os
 import torch
 from torch import nn
 
-from resnet_tutorial import runs, weights
+from resnet_tutorial import runs
 from resnet_tutorial.batches import Batches
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.distributed import World, joined
 from resnet_tutorial.evaluation import error, evaluate, predict
 from resnet_tutorial.loop import Training
+from resnet_tutorial.models import weights
 from resnet_tutorial.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
 from resnet_tutorial.records import Record
 from resnet_tutorial.runs import Interrupted, RunFolder, Stop

@@ -37,6 +37,7 @@ INTERNAL = {
     "data.folders",
     "experiments.kinds",
     "experiments.table",
+    "models.named",
     "scratch.normalization",
     "scratch.shapes",
 }
