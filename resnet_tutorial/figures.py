@@ -33,13 +33,8 @@ from resnet_tutorial.data import Dataset
 from resnet_tutorial.records import Record
 
 PLAIN, RESIDUAL, THEORY = "#D55E00", "#0072B2", "#333333"
-FIXED = {  # of a word; the name of a network has the colour of its blocks
-    "plain": PLAIN,
-    "residual": RESIDUAL,
-    "resnet": RESIDUAL,
-    "preact_resnet": RESIDUAL,
-    "theory": THEORY,
-}
+FIXED = {"plain": PLAIN, "theory": THEORY}  # of a word; a network's name has that of its blocks
+FIXED |= dict.fromkeys(("residual", "resnet", "preact_resnet"), RESIDUAL)
 OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")  # Okabe and Ito's colours
 PARTS = {
     "train_error": "training error (%)",
@@ -59,14 +54,7 @@ STYLE = {
 
 
 def colors(labels: Iterable[str]) -> dict[str, str]:
-    """The colour of each label: fixed for nets and theory by the first word, else in turn.
-
-    A network's name decides by its blocks: plain or residual.
-
-    >>> colors(["resnet20, option A", "responses"]) == {"resnet20, option A": RESIDUAL,
-    ...                                                 "responses": OTHERS[0]}
-    True
-    """
+    """The colour of each label: fixed for nets and theory by the first word, else in turn."""
     known = {label: color for label in labels if (color := _fixed(label))}
     rest = [label for label in labels if label not in known]
     return known | dict(zip(rest, cycle(OTHERS), strict=False))
@@ -78,9 +66,8 @@ def _fixed(label: str) -> str | None:
         return FIXED.get(word)
     from resnet_tutorial.models import ARCHITECTURES  # here: with it comes torch
 
-    if word not in ARCHITECTURES:
-        return None
-    return RESIDUAL if ARCHITECTURES[word].residual else PLAIN
+    net = ARCHITECTURES.get(word)
+    return net and (RESIDUAL if net.residual else PLAIN)
 
 
 def _axes(panels: int = 1) -> list[Axes]:
@@ -173,12 +160,7 @@ def curves(records: Sequence[Record], part: str = "train_error") -> Axes:
     return ax
 
 
-def lines(
-    series: Mapping[str, tuple],
-    x: str,
-    y: str,
-    log: str = "",
-) -> Axes:
+def lines(series: Mapping[str, tuple], x: str, y: str, log: str = "") -> Axes:
     """Curves `label -> (xs, ys)`; a label that begins with "theory" is dashed.
 
     `xs` and `ys` are any two sequences of numbers of one length; when `ys` has one such row a seed,

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import dropout, relu
 
 from resnet_tutorial import models
-from resnet_tutorial.models import weights
+from resnet_tutorial.models import blocks, descendants, preact, weights
 
 SIZES = {"stage_sizes": (2, 1, 2), "widths": (4, 8, 12)}
 FOUR = {"stage_sizes": (1, 2, 1, 1), "widths": (4, 8, 12, 16)}
@@ -71,6 +71,13 @@ def written_out(net, x):
     if preact:
         x = relu(net.bn2(x))
     return net.fc(x.mean(dim=(2, 3)))
+
+
+def test_every_block_is_written_out():
+    rooms = (blocks, descendants, preact)
+    kinds = {k for room in rooms for k in vars(room).values() if isinstance(k, type)}
+    kinds = {k for k in kinds if issubclass(k, nn.Module)} - {preact.PreActBlock}
+    assert kinds == {type(block) for build in NETS.values() for _, block in build().blocks()}
 
 
 def results(net, forward, x, training):

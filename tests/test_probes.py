@@ -178,7 +178,7 @@ def test_responses_are_those_of_the_data_whose_statistics_are_stored(net, batch)
                 module.bias.uniform_(-1, 1)
                 module.eps, module.momentum = 1.0, 1.0
     clone = copy.deepcopy(net).train()
-    layers = [name.replace("conv", "bn") for name in probes.main_path(net)]
+    layers = probes.layer_names(net, (torch.nn.BatchNorm2d,))
     expected = probes.outputs(net, images, layers, lambda y: y.std(correction=0))
     clone(images)
     found = probes.response_stds(clone)

@@ -1,7 +1,7 @@
-"""A network is a stem, stages of blocks, and a linear classifier. Chapter: pytorch/residual_networks.
+"""A network: a stem, stages of blocks, and a linear classifier.
 
 The parts are passed in; what a network of certain blocks has more is said by the block. The names
-of the parameters are torchvision's.
+of the parameters are torchvision's. Chapter: pytorch/residual_networks.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -67,8 +67,9 @@ class Architecture:
 
     Raises ValueError for parts that make no network.
 
-    >>> Architecture((3, 3), widths=(16, 32), shortcut=option_b).num_classes
-    10
+    >>> architecture = Architecture((3, 3), widths=(16, 32))
+    >>> architecture.num_classes, architecture.stage_strides
+    (10, (1, 2))
     """
 
     stage_sizes: Sequence[int]
@@ -129,8 +130,8 @@ class ResNet(nn.Module):
 
     >>> import torch
     >>> net = ResNet(Architecture((1, 1), widths=(8, 16)), in_channels=1)
-    >>> {name: maps.shape[1:] for name, maps in net.maps(torch.zeros(2, 1, 8, 8)).items()}
-    {'stem': torch.Size([8, 8, 8]), 'layer1': torch.Size([8, 8, 8]), 'layer2': torch.Size([16, 4, 4])}
+    >>> {name: tuple(x.shape[1:]) for name, x in net.maps(torch.zeros(2, 1, 8, 8)).items()}
+    {'stem': (8, 8, 8), 'layer1': (8, 8, 8), 'layer2': (16, 4, 4)}
     >>> [name for name, block in net.blocks()]
     ['layer1.0', 'layer2.0']
     """
