@@ -16,7 +16,6 @@ from resnet_tutorial import files
 
 FORMAT = 1
 SOURCES = (  # what a run's result can depend on
-    "blocks.py",
     "data/__init__.py",
     "data/arrays.py",
     "data/cifar.py",
@@ -24,7 +23,12 @@ SOURCES = (  # what a run's result can depend on
     "data/fashion.py",
     "data/folders.py",
     "experiments/kinds.py",
-    "models.py",
+    "models/blocks.py",
+    "models/descendants.py",
+    "models/named.py",
+    "models/preact.py",
+    "models/resnet.py",
+    "models/shortcuts.py",
     "surgery.py",
     "train/augment.py",
     "train/batches.py",

@@ -34,6 +34,7 @@ INTERNAL = {
     "data.folders",
     "experiments.kinds",
     "experiments.table",
+    "models.named",
     "scratch.layer",
     "scratch.normalization",
     "scratch.shapes",

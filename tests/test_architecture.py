@@ -17,22 +17,20 @@ MAY_IMPORT = {
     "__init__": set(),
     "names": set(),
     "scratch": set(),
-    "counts": set(),
-    "probes": set(),
     "files": set(),
     "records": {"files"},
     "compare": {"records"},
-    "blocks": set(),
-    "weights": {"names", "records", "files"},
-    "models": {"names", "blocks", "weights"},
+    "models": {"names", "records", "files"},
+    "counts": {"models"},
+    "probes": {"models"},
+    "surgery": {"models"},
     "data": {"names", "files"},
-    "surgery": {"blocks", "models"},
-    "figures": {"records", "data"},
+    "figures": {"records", "data", "models"},
     "check": {"scratch", "models"},
-    "train": {"data", "files", "records", "weights"},
+    "train": {"data", "files", "records", "models"},
     "experiments": {"names", "models", "data", "records", "surgery", "train", "counts"},
     "cli": {
-        *("names", "models", "data", "weights", "train", "experiments", "counts", "figures"),
+        *("names", "models", "data", "train", "experiments", "counts", "figures"),
     },
     "__main__": {"cli"},
 }
@@ -175,7 +173,7 @@ def public(path):
                 yield node
 
 
-TAUGHT = [path for path in MODULES if part_of(path) in {"scratch", "blocks", "models"}]
+TAUGHT = [path for path in MODULES if part_of(path) in {"scratch", "models"}]
 
 
 @pytest.mark.parametrize("path", TAUGHT, ids=module_id)

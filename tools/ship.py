@@ -8,8 +8,9 @@ import sys
 
 import torch
 
-from resnet_tutorial import data, experiments, models, records, train, weights
+from resnet_tutorial import data, experiments, models, records, train
 from resnet_tutorial.experiments import EXPERIMENTS
+from resnet_tutorial.models import weights
 from resnet_tutorial.names import lookup
 from resnet_tutorial.train import checkpoint
 

@@ -134,7 +134,8 @@ class Evaluate:
 
     def run(self) -> int:
         """Prints both errors."""
-        from resnet_tutorial import data, models, train, weights
+        from resnet_tutorial import data, models, train
+        from resnet_tutorial.models import weights
 
         path = self._file()
         about = weights.load(path)[1]

@@ -8,8 +8,8 @@ import os
 import torch
 from torch import nn
 
-from resnet_tutorial import weights
 from resnet_tutorial.data import Dataset
+from resnet_tutorial.models import weights
 from resnet_tutorial.records import Record
 from resnet_tutorial.train import checkpoint
 from resnet_tutorial.train.distributed import World, joined

@@ -15,7 +15,7 @@ from resnet_tutorial import files
 from resnet_tutorial.names import lookup
 from resnet_tutorial.records import Record
 
-SHIPPED = Path(__file__).parent / "results" / "weights"
+SHIPPED = Path(__file__).parents[1] / "results" / "weights"
 
 
 def available(model: str) -> dict[str, Path]:
@@ -82,11 +82,23 @@ def load(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, about
 
 
-def put(model: nn.Module, tensors: Mapping[str, Tensor], source: str | os.PathLike) -> None:
+def classes_and_channels(tensors: Mapping[str, Tensor]) -> tuple[int | None, int | None]:
+    """How many classes and input channels the network has whose weights these are, if they say so.
+
+    >>> from resnet_tutorial import models
+    >>> classes_and_channels(models.build("resnet8", num_classes=7, in_channels=1).state_dict())
+    (7, 1)
+    """
+    kernels = (tensor for name, tensor in tensors.items() if name.startswith("conv1."))
+    first = next((tensor for tensor in kernels if tensor.ndim == 4), None)
+    return len(tensors.get("fc.bias", ())) or None, None if first is None else first.shape[1]
+
+
+def load_into(model: nn.Module, tensors: Mapping[str, Tensor], source: str | os.PathLike) -> None:
     """Gives `model` the weights, every one of them. ValueError when they are another network's.
 
     >>> from resnet_tutorial import models
-    >>> put(models.build("resnet8"), models.build("resnet20").state_dict(), "this file")
+    >>> load_into(models.build("resnet8"), models.build("resnet20").state_dict(), "this file")
     Traceback (most recent call last):
     ValueError: this file holds another network's weights: layer1.1.bn1.bias should be absent, ...
     """
