@@ -35,11 +35,12 @@ def test_no_record_is_stale(name):
 
 def parameters(run):
     """Of the network that a run trains, which is built for digits to need no other data."""
-    classes, channels = (10, 3 if run.data.startswith("cifar") else 1)
+    entry = data.CATALOGUE[run.data]
+    channels = entry.image_shape[0]
     net = (
         replace(run, data="digits").build()
-        if channels == 1
-        else models.build(run.model, classes, channels, **dict(run.parts))
+        if (channels, entry.classes) == (1, 10)
+        else models.build(run.model, entry.classes, channels, **dict(run.parts))
     )
     return sum(p.numel() for p in net.parameters())
 
@@ -92,6 +93,18 @@ def test_an_unnormalised_run_has_no_batch_norm_and_the_same_kernels():
     run = Unnormalised("resnet8", QUICK, seed=1, parts=RUN.parts)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in run.start().modules())
     assert torch.equal(run.start().conv1.weight, RUN.start().conv1.weight)
+
+
+def test_a_copy_does_not_stand_in_for_the_data_of_a_run(tmp_path, monkeypatch):
+    copy = replace(data.load("digits"), name="cifar10-jpeg75")
+    monkeypatch.setattr(data, "load", lambda name: copy)
+    run = replace(RUN, data="cifar10")
+    message = r"expected the data set cifar10, found CIFAR-10 \(JPEG-75 copy\).*data fetch cifar10"
+    for start in (run.execute, lambda: next(experiments.execute([run], tmp_path))):
+        with pytest.raises(ValueError, match=message) as caught:
+            start()
+        assert "\n" not in str(caught.value)
+    assert replace(RUN, data="cifar10-jpeg75").build() is not None
 
 
 def test_a_grid_is_every_model_with_every_seed():

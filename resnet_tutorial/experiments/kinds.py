@@ -19,12 +19,21 @@ from resnet_tutorial.records import Record
 from resnet_tutorial.train import Recipe
 
 # Pixels that an epoch shows: what the cost of a run is estimated from, without loading the data.
-PIXELS = {
-    "digits": 1_297 * 8 * 8,
-    "fashion_mnist": 60_000 * 28 * 28,
-    "cifar10": 50_000 * 32 * 32,
-    "cifar10-jpeg75": 50_000 * 32 * 32,
-}
+PIXELS = {name: entry.pixels for name, entry in data.CATALOGUE.items()}
+
+
+def load_data(name: str) -> data.Dataset:
+    """The data set that runs name, and no other that stands in for it.
+
+    Raises ValueError when it is one: `data.load("cifar10")` may find the JPEG-75 copy.
+    """
+    dataset = data.load(name)
+    if name in data.CATALOGUE and dataset.name != name:
+        raise ValueError(
+            f"expected the data set {name}, found {dataset.label} in {data.home()}; download the "
+            f"original: resnet-tutorial data fetch {name}"
+        )
+    return dataset
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class Run:
 
     def build(self) -> torch.nn.Module:
         """The network as it is before training: initialised under the run's seed."""
-        dataset = data.load(self.data)
+        dataset = load_data(self.data)
         torch.manual_seed(self.seed)
         return models.build(
             self.model,
@@ -80,7 +89,7 @@ class Run:
         """Trains the network, going on with what `folder` holds; the Record."""
         record = train.fit(
             self.start(),
-            data.load(self.data),
+            load_data(self.data),
             self.recipe,
             seed=self.seed,
             folder=folder,
@@ -173,12 +182,15 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
     These nets are too small to keep two threads busy, so two runs side by side end sooner than one
     after the other; and one thread adds in one order, so results repeat exactly. On a GPU the runs
     come one after the other. Each keeps its checkpoints in a folder of its own under `folder`.
-    Raises ChildProcessError when a run is stopped, after its checkpoint was saved.
+    Raises ChildProcessError when a run is stopped, after its checkpoint was saved, and ValueError,
+    before the first run, when the data are not those that a run names.
 
     >>> [record] = execute([Run("plain8", Recipe(epochs=1), seed=0)])
     >>> record.status, len(record.curve)
     ('finished', 1)
     """
+    for name in {run.data for run in runs}:
+        load_data(name)  # a mistake is told here, once; a download is made by one process
     folders = [folder / run.label if folder else None for run in runs]
     if torch.cuda.is_available():
         yield from (run.execute(place) for run, place in zip(runs, folders, strict=True))
