@@ -37,8 +37,11 @@ INTERNAL = {
     "data.fashion",
     "data.folders",
     "data.sources",
+    "experiments.experiment",
     "experiments.kinds",
-    "experiments.table",
+    "experiments.on_digits",
+    "experiments.on_pictures",
+    "experiments.recipes",
     "scratch.normalization",
     "scratch.shapes",
 }

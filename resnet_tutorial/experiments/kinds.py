@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -34,6 +35,11 @@ def load_data(name: str) -> data.Dataset:
             f"original: resnet-tutorial data fetch {name}"
         )
     return dataset
+
+
+@cache
+def _macs_per_pixel(model: str, parts: tuple[tuple[str, object], ...]) -> float:
+    return counts.count_macs(models.build(model, **dict(parts)), (3, 32, 32)) / 32**2
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,7 @@ class Run:
     @property
     def cost(self) -> float:
         """Multiply-adds of all forward passes: what runs are ordered by."""
-        net = models.build(self.model, **dict(self.parts))
-        return counts.count_macs(net, (3, 32, 32)) / 32**2 * PIXELS[self.data] * self.recipe.epochs
+        return _macs_per_pixel(self.model, self.parts) * PIXELS[self.data] * self.recipe.epochs
 
     def build(self) -> torch.nn.Module:
         """The network as it is before training: initialised under the run's seed."""
