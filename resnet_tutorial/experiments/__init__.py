@@ -11,7 +11,6 @@ stopped goes on from its checkpoint, so nothing is computed twice. Chapters load
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -47,7 +46,7 @@ __all__ = [
     "seconds",
 ]
 
-#: Every experiment of the book, by its name.
+# Every experiment of the book, by its name.
 EXPERIMENTS = on_digits.EXPERIMENTS | on_pictures.EXPERIMENTS
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = Path("runs")  # checkpoints and weights, in the working directory
@@ -128,7 +127,6 @@ def _shape(run: Run) -> tuple[int, ...] | None:
     return data.CATALOGUE[run.data].image_shape if run.data in data.CATALOGUE else None
 
 
-@cache
 def _seconds_per_mac() -> dict[tuple[int, ...] | None, float]:
     """By the shape of an image, as far as there are records."""
     found = defaultdict(list)
