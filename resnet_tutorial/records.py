@@ -18,8 +18,10 @@ FORMAT = 1
 SOURCES = (  # what a run's result can depend on
     "data/__init__.py",
     "data/arrays.py",
+    "data/catalogue.py",
     "data/cifar.py",
     "data/dataset.py",
+    "data/digits.py",
     "data/fashion.py",
     "data/folders.py",
     "experiments/kinds.py",

@@ -16,7 +16,7 @@ from resnet_tutorial.train import checkpoint
 
 
 def ship(experiment: str, label: str) -> None:
-    by_label = {run.label: run for run in EXPERIMENTS[experiment]}
+    by_label = {run.label: run for run in EXPERIMENTS[experiment].runs}
     run = lookup(by_label, label, "run")
     record = records.load(experiments.path(experiment, run))
     channels = data.load(run.data).image_shape[0]

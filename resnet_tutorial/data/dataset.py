@@ -7,13 +7,6 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
-# How figures, tables and captions call a data set whose name does not say it.
-LABELS = {
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "cifar10-jpeg75": "CIFAR-10 (JPEG-75 copy)",
-    "cifar100": "CIFAR-100",
-}
 HISTOGRAM_IMAGES = 1000  # counted at a time: bounds the memory, changes no number
 
 
@@ -83,8 +76,10 @@ class Dataset:
     @property
     def label(self) -> str:
         """What a caption calls the data: "CIFAR-10 (JPEG-75 copy)" for cifar10-jpeg75."""
+        from resnet_tutorial.data.catalogue import CATALOGUE  # whose loaders make data sets
+
         name, comma, part = self.name.partition(",")
-        return LABELS.get(name, name) + comma + part
+        return (CATALOGUE[name].label if name in CATALOGUE else name) + comma + part
 
     @cached_property
     def _histogram(self) -> Int64[np.ndarray, "c 256"]:

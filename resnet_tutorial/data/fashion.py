@@ -81,19 +81,19 @@ def decode(content: bytes) -> UInt8[np.ndarray, "..."]:
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def find(name: str) -> list[Path]:
+def files_called(name: str) -> list[Path]:
     """The copies of the file called `name`, packed or not, in the order in which they are tried."""
     folders = (home() / "fashion_mnist", home(), DEBIAN)
     paths = (folder / f"{name}{suffix}" for folder in folders for suffix in ("", ".gz"))
     return [path for path in paths if path.is_file()]
 
 
-def whole(name: str) -> bytes | None:
+def intact_content(name: str) -> bytes | None:
     """What is in the file called `name`, from the first copy that is not damaged; None without one.
 
     Nothing is downloaded.
     """
-    for path in find(name):
+    for path in files_called(name):
         content = _read(path)
         if content is not None and hashlib.sha256(content).hexdigest() == FILES[name][0]:
             return content
@@ -102,7 +102,7 @@ def whole(name: str) -> bytes | None:
 
 def _content(name: str) -> bytes:
     """What is in the file: of a copy on this machine, else downloaded."""
-    content = whole(name)
+    content = intact_content(name)
     if content is not None:
         return content
     mirrors = tuple(f"{mirror}{name}.gz" for mirror in MIRRORS)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -20,12 +21,26 @@ from resnet_tutorial.train import Recipe
 from resnet_tutorial.train.threads import idle_cores
 
 # Pixels that an epoch shows: what the cost of a run is estimated from, without loading the data.
-PIXELS = {
-    "digits": 1_297 * 8 * 8,
-    "fashion_mnist": 60_000 * 28 * 28,
-    "cifar10": 50_000 * 32 * 32,
-    "cifar10-jpeg75": 50_000 * 32 * 32,
-}
+PIXELS = {name: entry.pixels for name, entry in data.CATALOGUE.items()}
+
+
+def load_data(name: str) -> data.Dataset:
+    """The data set that runs name, and no other that stands in for it.
+
+    Raises ValueError when it is one: `data.load("cifar10")` may find the JPEG-75 copy.
+    """
+    dataset = data.load(name)
+    if name in data.CATALOGUE and dataset.name != name:
+        raise ValueError(
+            f"expected the data set {name}, found {dataset.label} in {data.home()}; download the "
+            f"original: resnet-tutorial data fetch {name}"
+        )
+    return dataset
+
+
+@cache
+def _macs_per_pixel(model: str, parts: tuple[tuple[str, object], ...]) -> float:
+    return counts.count_macs(models.build(model, **dict(parts)), (3, 32, 32)) / 32**2
 
 
 @dataclass(frozen=True)
@@ -59,12 +74,11 @@ class Run:
     @property
     def cost(self) -> float:
         """Multiply-adds of all forward passes: what runs are ordered by."""
-        net = models.build(self.model, **dict(self.parts))
-        return counts.count_macs(net, (3, 32, 32)) / 32**2 * PIXELS[self.data] * self.recipe.epochs
+        return _macs_per_pixel(self.model, self.parts) * PIXELS[self.data] * self.recipe.epochs
 
     def build(self) -> torch.nn.Module:
         """The network as it is before training: initialised under the run's seed."""
-        dataset = data.load(self.data)
+        dataset = load_data(self.data)
         torch.manual_seed(self.seed)
         return models.build(
             self.model,
@@ -81,7 +95,7 @@ class Run:
         """Trains the network, going on with what `folder` holds; the Record."""
         record = train.fit(
             self.start(),
-            data.load(self.data),
+            load_data(self.data),
             self.recipe,
             seed=self.seed,
             folder=folder,
@@ -179,12 +193,15 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
     after the other, as many at a time as cores are idle at the start; and one thread adds in one
     order, so results repeat exactly. On a GPU the runs come one after the other. Each keeps its
     checkpoints in a folder of its own under `folder`. Raises ChildProcessError when a run is
-    stopped, after its checkpoint was saved.
+    stopped, after its checkpoint was saved, and ValueError, before the first run, when the data
+    are not those that a run names.
 
     >>> [record] = execute([Run("plain8", Recipe(epochs=1), seed=0)])
     >>> record.status, len(record.curve)
     ('finished', 1)
     """
+    for name in {run.data for run in runs}:
+        load_data(name)  # a mistake is told here, once; a download is made by one process
     folders = [folder / run.label if folder else None for run in runs]
     if torch.cuda.is_available():
         yield from (run.execute(place) for run, place in zip(runs, folders, strict=True))
