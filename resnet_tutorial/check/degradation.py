@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from resnet_tutorial.check.verdict import Case, Verdict, judge
+from resnet_tutorial.check.verdict import Case, Verdict, Wrong, judge, real
 from resnet_tutorial.scratch import ops
 
 
@@ -57,7 +57,9 @@ def identity_layer(function: Callable) -> Verdict:
         answer = function(mean, var, eps, kernel)
         if answer is None:
             return None
-        w, gamma, beta = (np.asarray(part, dtype=np.float64) for part in answer)
+        if not isinstance(answer, tuple | list) or len(answer) != 3:
+            raise Wrong("expected three arrays: w, gamma, beta")
+        w, gamma, beta = (real(part).astype(np.float64) for part in answer)
         y, _ = ops.conv2d(x, w, padding=kernel // 2)
         y, _ = ops.batch_norm_eval(y, gamma, beta, mean, var, eps)
         return ops.relu(y)[0]

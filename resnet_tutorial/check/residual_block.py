@@ -5,7 +5,7 @@ from math import comb
 
 import numpy as np
 
-from resnet_tutorial.check.verdict import Case, Verdict, forward_and_backward, judge
+from resnet_tutorial.check.verdict import Case, Verdict, Wrong, forward_and_backward, judge
 from resnet_tutorial.scratch.blocks import BasicBlock, PadShortcut
 from resnet_tutorial.scratch.ops import (
     batch_norm,
@@ -178,7 +178,7 @@ def moving_parameters(function: Callable) -> Verdict:
         if names is None:
             return None
         if unknown := sorted(set(names) - set(PARAMETERS)):
-            raise ValueError(f"{unknown} are not among {PARAMETERS}")
+            raise Wrong(f"{unknown} are not among {PARAMETERS}")
         return [name in names for name in PARAMETERS]
 
     zeroed = ("gamma2", "w2", "gamma1", "w1")
