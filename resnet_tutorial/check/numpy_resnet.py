@@ -1,5 +1,6 @@
 """Checkers of the exercises of scratch/numpy_resnet."""
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -71,6 +72,15 @@ def directional(function: Callable) -> Verdict:
     `parameters` and `direction` are dicts of arrays with the same names; `f(parameters)` is a
     number. The direction counts with its length.
     """
+
+    def answer(f, parameters, direction, step):
+        given = parameters, direction
+        before = copy.deepcopy(given)
+        slope = function(f, *given, step)
+        if slope is not None and not all(map(_equal, given, before)):
+            raise Wrong("it leaves the parameters or the direction changed")
+        return slope
+
     rng = np.random.default_rng(0)
     cases = []
     for names, step in [(("w",), 0.1), (("w", "b"), 0.1), (("w", "b", "c"), 1e-3)]:
@@ -80,7 +90,13 @@ def directional(function: Callable) -> Verdict:
         arguments = (_cubic, parameters, d, step)
         expected = (above - below) / (2 * step)
         cases.append(Case(f"{len(names)} arrays, step {step}", arguments, expected, hint))
-    return judge(function, cases)
+    return judge(answer, cases)
+
+
+def _equal(now: dict[str, Array], before: dict[str, Array]) -> bool:
+    """Up to the rounding of a move there and back."""
+    same = now.keys() == before.keys()
+    return same and all(np.allclose(now[k], before[k], rtol=0, atol=1e-12) for k in before)
 
 
 def _trained(seed: int) -> ResNet:

@@ -60,9 +60,9 @@ def bfloat16(function: Callable) -> Verdict:
 
     def answer(x):
         rounded = function(x)
-        return (
-            None if rounded is None else real(rounded) / x.astype(np.float64)
-        )  # of any size, near 1
+        if rounded is None:
+            return None
+        return real(rounded) / x.astype(np.float64)  # of any size, near 1
 
     rng = np.random.default_rng(0)
     sizes = 10.0 ** rng.integers(-30, 30, 1000)
