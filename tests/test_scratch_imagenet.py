@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from against_torch import close, shapes_unchecked  # noqa: F401
 from safetensors.numpy import load_file
 
-from resnet_tutorial import models, weights
+from resnet_tutorial import models
+from resnet_tutorial.models import weights
 from resnet_tutorial.scratch import blocks, network, preact
 from resnet_tutorial.scratch.network import ImageNetResNet, ResNet
 
