@@ -29,11 +29,10 @@ from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 
 from resnet_tutorial.data import Dataset
+from resnet_tutorial.palette import OTHERS, PLAIN, RESIDUAL, THEORY
 from resnet_tutorial.records import Record
 
-PLAIN, RESIDUAL, THEORY = "#D55E00", "#0072B2", "#333333"
 FIXED = {"plain": PLAIN, "res": RESIDUAL, "preact": RESIDUAL, "theory": THEORY}
-OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")  # Okabe and Ito's colours
 PARTS = {
     "train_error": "training error (%)",
     "test_error": "test error (%)",

@@ -1,0 +1,9 @@
+"""The book's drawings: a block, a net or an array in, a ``Drawing`` out."""
+
+from resnet_tutorial.drawings.blocks import blocks, shortcuts
+from resnet_tutorial.drawings.columns import inserted, layers
+from resnet_tutorial.drawings.ideas import classifier
+from resnet_tutorial.drawings.networks import stages
+from resnet_tutorial.drawings.svg import Canvas, Drawing
+
+__all__ = ["Canvas", "Drawing", "blocks", "classifier", "inserted", "layers", "shortcuts", "stages"]
