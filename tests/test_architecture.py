@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MAY_IMPORT = {
     "__init__": set(),
     "palette": set(),
-    "drawings": {"palette"},
+    "drawings": {"palette", "scratch"},
     "names": set(),
     "scratch": set(),
     "counts": set(),

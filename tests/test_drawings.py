@@ -23,6 +23,10 @@ from resnet_tutorial.blocks import (
 from resnet_tutorial.drawings.svg import MARGIN, WIDTH, width_of
 from resnet_tutorial.palette import PLAIN, RESIDUAL
 
+IMAGE = np.array(
+    [[1, 0, 2, 1, 0], [0, 1, 1, 0, 2], [2, 1, 0, 1, 1], [0, 2, 1, 0, 1], [1, 0, 0, 2, 7.0]]
+)
+KERNEL = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 2.0]])
 LEAST_FONT, PHONE = 11, 350  # pixels; a phone of 390 leaves 350 to an image
 
 
@@ -255,6 +259,15 @@ def examples():
             small, torch.from_numpy(np.float32(digits.test.images[0])), digits.classes
         ),
     )
+    dy = np.array([[1, 2], [4, 3.0]])
+    yield "window", lambda: drawings.window(IMAGE, KERNEL, 2, 1, (1, 2))
+    yield "im2col", lambda: drawings.im2col(IMAGE[:3, :3], KERNEL[:2, 1:])
+    yield "stamps", lambda: drawings.stamps(dy, KERNEL[:2, 1:])
+    yield "spread", lambda: drawings.spread(dy, 2)
+    yield "axes", lambda: drawings.norm_axes({"batch norm": nn.BatchNorm2d(3)}, (4, 3, 3, 3))
+    yield "removed", lambda: drawings.removed(IMAGE[0], IMAGE[1])
+    yield "flow", lambda: drawings.flow(BasicBlock(8, 16, 2), (8, 4, 4))
+    yield "paths", lambda: drawings.paths(4)
 
 
 EXAMPLES = dict(examples())
@@ -291,7 +304,7 @@ def test_a_drawing_repeats_and_can_be_read_on_a_phone_and_by_ear(name, tmp_path)
     drawing, again = EXAMPLES[name](), EXAMPLES[name]()
     assert drawing.svg == again.svg == drawing._repr_svg_()
     assert " id=" not in drawing.svg and "<style" not in drawing.svg
-    assert not re.search(r"\d\.\d\d", drawing.svg.split(">", 2)[2].split("</title>")[1])
+    assert not re.search(r"\d\.\d\d", re.sub(">[^<]*<", "><", drawing.svg))  # in no coordinate
     sizes = {float(e.values["font-size"]) for e in seen(drawing) if e.tag == "text"}
     assert min(sizes) * PHONE / WIDTH >= LEAST_FONT
     assert len(drawing.alt.split()) >= 5 and repr(drawing) == f"Drawing: {drawing.alt}"
@@ -305,3 +318,125 @@ def test_overlaps_and_texts_outside_are_seen():
     canvas.text(14, 12, "two")
     a, b = (extent(e) for e in seen(drawings.Drawing(canvas, "x")) if e.tag == "text")
     assert a[2] > b[0] and a[3] > b[1]
+
+
+# ---- convolution, batch norm, flow ---------------------------------------------------------------
+
+
+def numbers(drawing):
+    return [float(t.replace("−", "-")) for t in texts(drawing) if re.fullmatch("−?[\\d.]+", t)]
+
+
+def marked(drawing):
+    """The numbers in squares that are looked at: they are bold."""
+    return [float(e.text.replace("−", "-")) for e in seen(drawing)
+            if e.tag == "text" and e.values.get("font-weight") == "700"
+            and re.fullmatch("−?[\\d.]+", e.text)]  # fmt: skip
+
+
+def correlate(x, w, stride=1, padding=0):
+    x, w = (torch.from_numpy(a)[None, None] for a in (x, w))
+    return torch.conv2d(x, w, None, stride, padding)[0, 0].numpy()
+
+
+@pytest.mark.parametrize("stride, padding, at", [(1, 0, (2, 1)), (2, 1, (1, 2)), (2, 0, (0, 1))])
+def test_the_window_shows_what_is_multiplied_and_what_comes_out(stride, padding, at):
+    drawing = drawings.window(IMAGE, KERNEL, stride, padding, at)
+    padded, y = np.pad(IMAGE, padding), correlate(IMAGE, KERNEL, stride, padding)
+    assert numbers(drawing) == [*padded.flat, *KERNEL.flat, *y.flat]
+    *covered, out = marked(drawing)
+    assert (np.array(covered) * KERNEL.ravel()).sum() == out == y[at]
+    assert f"multiply and add; stride {stride}" in texts(drawing)
+    dashed = [e for e in seen(drawing) if e.tag == "rect" and "3 3" in str(e.values)]
+    assert (len(dashed) > 0) == (padding > 0)
+    with pytest.raises(ValueError, match="take one from"):
+        drawings.window(IMAGE, KERNEL, stride, padding, (5, 5))
+
+
+@pytest.mark.parametrize("stride, padding", [(1, 0), (2, 1)])
+def test_columns_times_the_kernel_are_the_output(stride, padding):
+    x, w = IMAGE[:3, :3], KERNEL[:2, 1:]
+    drawing = drawings.im2col(x, w, stride, padding, (1, 0))
+    y = correlate(x, w, stride, padding)
+    found = numbers(drawing)[np.pad(x, padding).size :]
+    columns = np.array(found[: 4 * y.size]).reshape(4, y.size)
+    kernel, out = np.array(found[4 * y.size : 4 * y.size + 4]), found[4 * y.size + 4 :]
+    np.testing.assert_array_equal(kernel, w.ravel())
+    np.testing.assert_array_equal(kernel @ columns, y.ravel())
+    assert out == [*y.flat]
+    picked = marked(drawing)
+    np.testing.assert_array_equal(picked[:4], picked[4:8])
+    assert picked[8] == y[1, 0]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_stamps_add_up_to_the_gradient(stride):
+    dy, w = np.array([[1, 2], [-1, 3.0]]), np.array([[1, 2], [5, -1.0]])
+    side = stride + 2
+    drawing = drawings.stamps(dy, w, stride)
+    found = np.array(numbers(drawing)[8:]).reshape(5, side, side)
+    np.testing.assert_array_equal(found[:4].sum(0), found[4])
+    x = torch.zeros(1, 1, side, side, dtype=torch.double, requires_grad=True)
+    torch.conv2d(x, torch.from_numpy(w)[None, None], stride=stride).backward(
+        torch.from_numpy(dy)[None, None]
+    )
+    np.testing.assert_array_equal(found[4], x.grad[0, 0])
+    for part, value in zip(found[:4], dy.flat, strict=True):
+        assert np.count_nonzero(part) == 4 and part.sum() == value * w.sum()
+
+
+def test_spread_puts_zeros_between_and_keeps_the_rest():
+    dy = np.array([[1, 2, 3], [4, 5, 6.0]])
+    found = np.array(numbers(drawings.spread(dy, 2))[6:]).reshape(3, 5)
+    np.testing.assert_array_equal(found[::2, ::2], dy)
+    assert found.sum() == dy.sum()
+
+
+@pytest.mark.parametrize(
+    "layer, count", [(nn.BatchNorm2d(3), 36), (nn.GroupNorm(1, 3), 27), (nn.InstanceNorm2d(3), 9)],
+    ids=["batch", "layer", "instance"],
+)  # fmt: skip
+def test_the_numbers_averaged_together_are_marked(layer, count):
+    drawing = drawings.norm_axes({"norm": layer}, (4, 3, 3, 3))
+    squares = [e for e in seen(drawing) if e.tag == "rect"][1:]
+    assert len(squares) == 108 and sum(e.values["fill"] == RESIDUAL for e in squares) == count
+    assert f"{count} of 108 numbers are averaged together" in texts(drawing)
+
+
+def test_what_remains_is_the_gradient_of_batch_norm():
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(size=8), rng.normal(size=8)
+    bars = [e for e in seen(drawings.removed(x, dy)) if e.tag == "rect"][1:]
+    high = np.array([float(e.values["height"]) for e in bars]).reshape(4, 8)
+    t = torch.from_numpy(x)[:, None].requires_grad_()
+    torch.nn.functional.batch_norm(t, None, None, training=True).backward(
+        torch.from_numpy(dy)[:, None]
+    )
+    expected = np.abs(t.grad.ravel().numpy()) / np.abs(dy).max() * x.std() * high[0].max()
+    np.testing.assert_allclose(high[3], expected, atol=0.1)
+
+
+def test_flow_adds_forward_where_it_copies_backward():
+    residual = drawings.flow(BasicBlock(8, 8), (8, 4, 4))
+    found = texts(residual)
+    assert [t for t in found if t in ("copy", "add")] == ["copy", "add", "add", "copy"]
+    assert "y = x + F(x)" in found and "dx = dy + Jᵀ dy" in found and found.count("2 conv") == 2
+    plain = drawings.flow(PlainBlock(8, 8), (8, 4, 4))
+    assert "dx = Jᵀ dy" in texts(plain) and "add" not in texts(plain)
+    projected = drawings.flow(Bottleneck(8, 4, 2), (8, 4, 4))
+    assert "dx = Sᵀ dy + Jᵀ dy" in texts(projected) and texts(projected).count("3 conv") == 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_every_path_is_drawn_once(n):
+    drawing = drawings.paths(n)
+    found = [e for e in seen(drawing) if e.tag == "text"]
+    rows = {}
+    for e in found:
+        rows.setdefault(round(e.y / 10), []).append(e.text)  # smaller text stands a little higher
+    taken = {tuple(t for t in row if t.startswith("F")) for row in rows.values()}
+    assert len(rows) == len(taken) == 2**n
+    for row in rows.values():
+        assert row[-1].split()[0] == str(sum(t.startswith("F") for t in row))
+    with pytest.raises(ValueError, match="expected 1 to 4 blocks, got 5"):
+        drawings.paths(5)

@@ -28,7 +28,7 @@ from resnet_tutorial.drawings.svg import (
 )
 from resnet_tutorial.drawings.trace import Operation, split, trace
 
-BOX = 98  # width of an operation
+BOX = 98  # least width of an operation
 LABELS = {"norm": "batch norm", "relu": "ReLU", "average": "average", "dropout": "dropout"}
 
 
@@ -57,14 +57,21 @@ def height_of(operation: Operation) -> int:
     return 26 if len(label(operation)) == 1 else 42
 
 
-def draw_operation(canvas: Canvas, x: Number, y: Number, operation: Operation) -> None:
+def box_width(operations: list[Operation]) -> Number:
+    """How wide the boxes of a column are, so that every text has room."""
+    return max(BOX, *(width_of(line) + 16 for o in operations for line in label(o)))
+
+
+def draw_operation(
+    canvas: Canvas, x: Number, y: Number, operation: Operation, wide: Number
+) -> None:
     """A box with its middle at x and its top at y: filled with weights, round for a norm, with
     the hinge for ReLU, dashed for what has nothing to learn."""
-    height, left = height_of(operation), x - BOX / 2
+    height, left = height_of(operation), x - wide / 2
     weights = operation.kind in ("conv", "linear")
     dashes = "4 3" if operation.kind in ("pick", "pad", "dropout") else None
     radius = height / 2 if operation.kind == "norm" else 3
-    canvas.rect(left, y, BOX, height, WEIGHTS if weights else "#ffffff", INK, radius, 1.2, dashes)
+    canvas.rect(left, y, wide, height, WEIGHTS if weights else "#ffffff", INK, radius, 1.2, dashes)
     lines = label(operation)
     for i, line in enumerate(lines):
         strong = "700" if line.startswith("stride") else None
@@ -78,8 +85,8 @@ def draw_operation(canvas: Canvas, x: Number, y: Number, operation: Operation) -
 class _Column:
     """A pen that goes down a column of operations; its arrows have the block's colour."""
 
-    def __init__(self, canvas: Canvas, x: Number, color: str):
-        self.canvas, self.x, self.y, self.color = canvas, x, 0.0, color
+    def __init__(self, canvas: Canvas, wide: Number, color: str):
+        self.canvas, self.wide, self.x, self.y, self.color = canvas, wide, wide / 2, 0.0, color
 
     def arrow(self, length: Number, text: str = "") -> None:
         self.canvas.arrow(self.x, self.y, self.x, self.y + length, self.color, 1.8)
@@ -88,7 +95,7 @@ class _Column:
         self.y += length
 
     def operation(self, operation: Operation) -> None:
-        draw_operation(self.canvas, self.x, self.y, operation)
+        draw_operation(self.canvas, self.x, self.y, operation, self.wide)
         self.y += height_of(operation)
 
     def chain(self, operations: list[Operation], last: str = "") -> None:
@@ -106,14 +113,13 @@ def block_panel(module: nn.Module, shape: tuple[int, int, int], title: str) -> C
     residual = parts.shortcut is not None
     color = color_of(residual)
     shapes = [shape, *(o.shape for o in operations)]
-    reach = 9 + max(width_of(shape_text(s), SMALL) for s in shapes)
-    side = max(BOX / 2, reach)
-    carries = bool(parts.shortcut)
-    out = BOX / 2 + side + (8 + BOX / 2 if carries else 14)
-    width = BOX / 2 + side if not residual else out + (BOX / 2 if carries else 10)
-    canvas = Canvas(max(width, BOX / 2 + width_of(title) / 2))
-    canvas.text(BOX / 2, 8, title, color=color, anchor="middle", weight="700")
-    pen = _Column(canvas, BOX / 2, color)
+    wide, carries = box_width(operations), bool(parts.shortcut)
+    side = max(wide / 2, 9 + max(width_of(shape_text(s), SMALL) for s in shapes))
+    out = wide / 2 + side + (10 + wide / 2 if carries else 14)
+    width = wide / 2 + side if not residual else out + (wide / 2 if carries else 10)
+    canvas = Canvas(max(width, wide / 2 + width_of(title) / 2))
+    canvas.text(wide / 2, 8, title, color=color, anchor="middle", weight="700")
+    pen = _Column(canvas, wide, color)
     pen.y = 22
     pen.arrow(26 if parts.before else 44, shape_text(shape))
     pen.chain(parts.before)
@@ -142,7 +148,7 @@ def _join(canvas: Canvas, pen: _Column, shortcut: list[Operation], fork: Number,
     total = sum(height_of(o) for o in shortcut) + 16 * (len(shortcut) - 1)
     y = (fork + middle - total) / 2
     for operation in shortcut:
-        draw_operation(canvas, out, y, operation)
+        draw_operation(canvas, out, y, operation, pen.wide)
         y += height_of(operation) + 16
         if operation is not shortcut[-1]:
             canvas.head(out, y, "down", RESIDUAL)

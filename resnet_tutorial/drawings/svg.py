@@ -19,7 +19,7 @@ INK, MUTED, FAINT = THEORY, "#666666", "#c9ccd1"
 PAPER, WEIGHTS = "#fdfdfb", "#e4e9f0"  # WEIGHTS fills what has weights
 FONT = "system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif"
 SMALL, NORMAL = 12, 13
-WIDE, NARROW = set("mwMWN—"), set(" .,:;ilj|'()[]t/1f")
+WIDE, NARROW = set("mwMWN—×"), set(" .,:;ilj|'()[]t/f")
 
 
 class Drawing:
@@ -62,6 +62,15 @@ def number(value: Number) -> str:
     ('0.7', '4')
     """
     return f"{value:.1f}".removesuffix(".0").replace("-0.0", "0")
+
+
+def said_number(value: float) -> str:
+    """A number as a drawing shows it: two decimals at most, and a true minus.
+
+    >>> said_number(-1.0), said_number(0.125)
+    ('−1', '0.12')
+    """
+    return f"{round(float(value), 2) + 0.0:g}".replace("-", "−")
 
 
 def width_of(text: str, size: Number = NORMAL) -> Number:
@@ -181,9 +190,10 @@ class Canvas:
     def shortcut(self, x, y1, y2, out, color=RESIDUAL, thick=2.2, dashes=None, stop=0) -> None:
         """The book's shortcut: from (x, y1) out to ``out`` and back to (x + stop, y2)."""
         r = max(2, min(16, abs(out - x) - 2, abs(y2 - y1) / 2))
+        turn = r if y2 > y1 else -r
         d = (
             f"M{number(x)} {number(y1)}H{number(out - r)}Q{number(out)} {number(y1)} "
-            f"{number(out)} {number(y1 + r)}V{number(y2 - r)}Q{number(out)} {number(y2)} "
+            f"{number(out)} {number(y1 + turn)}V{number(y2 - turn)}Q{number(out)} {number(y2)} "
             f"{number(out - r)} {number(y2)}H{number(x + stop + 5)}"
         )
         self.path(d, color, thick, dashes)
