@@ -30,12 +30,11 @@ from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 
 from resnet_tutorial.data import Dataset
+from resnet_tutorial.palette import OTHERS, PLAIN, RESIDUAL, THEORY
 from resnet_tutorial.records import Record
 
-PLAIN, RESIDUAL, THEORY = "#D55E00", "#0072B2", "#333333"
 FIXED = {"plain": PLAIN, "theory": THEORY}  # of a word; a network's name has that of its blocks
 FIXED |= dict.fromkeys(("residual", "resnet", "preact_resnet"), RESIDUAL)
-OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")  # Okabe and Ito's colours
 PARTS = {
     "train_error": "training error (%)",
     "test_error": "test error (%)",
