@@ -51,6 +51,7 @@ from math import sqrt
 
 import numpy as np
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.records import Record
 
 LEVEL = 0.95  # of every interval in the book
@@ -221,8 +222,7 @@ def records(
     seeds = [[r.seed for r in runs] for runs in nets]
     _expect(not paired or seeds[0] == seeds[1], "the same seeds to pair", seeds, "do not pair")
     errors = [[getattr(r, f"{split}_error") for r in runs] for runs in nets]
-    names = names or tuple(runs[0].model for runs in nets)
-    return rates(*errors, images, paired=paired, names=names)
+    return rates(*errors, images, paired=paired, names=names or (a[0].model, b[0].model))
 
 
 def interval(values) -> tuple[float, float]:
@@ -287,7 +287,7 @@ def _rates(x, images: int) -> np.ndarray:
 
 def _expect(met, expected: str, got, advice: str) -> None:
     if not met:
-        raise ValueError(f"expected {expected}, got {' '.join(str(got).split())}; {advice}")
+        raise Mistake(f"expected {expected}, got {' '.join(str(got).split())}; {advice}")
 
 
 def _expect_one_net(runs: Sequence[Record]) -> None:

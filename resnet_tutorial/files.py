@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from resnet_tutorial import Mistake
+
 if TYPE_CHECKING:
     import torch
 
@@ -75,4 +77,4 @@ def read_tensors(path: str | os.PathLike) -> tuple[dict[str, "torch.Tensor"], di
             about = json.loads((file.metadata() or {}).get("state", "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, about
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read ({error})") from None
+        raise Mistake(f"{path} cannot be read ({error})") from None

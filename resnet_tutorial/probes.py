@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.models import ResNet
 from resnet_tutorial.models.shortcuts import on_shortcuts
 
@@ -141,7 +142,7 @@ def response_stds(model: ResNet) -> Float64[np.ndarray, " layers"]:
     found, behind = [], _norms_behind(model)
     for name in main_path(model):
         if name not in behind:
-            raise ValueError(
+            raise Mistake(
                 f"expected a batch norm behind each convolution, found none for {name}; "
                 "use a net of plain or post-activation blocks"
             )

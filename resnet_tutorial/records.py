@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from resnet_tutorial import files
+from resnet_tutorial import Mistake, files
 
 FORMAT = 1
 SOURCES = (  # what a run's result can depend on
@@ -121,11 +121,11 @@ def load(path: str | os.PathLike) -> Record:
         content = json.loads(Path(path).read_text())
         found = content.pop("format")
         if found != FORMAT:
-            raise ValueError(f"format {found}, this version reads {FORMAT}")
+            raise Mistake(f"format {found}, this version reads {FORMAT}")
         curve = tuple(Epoch(**epoch) for epoch in content.pop("curve"))
         return Record(curve=curve, **content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(
+        raise Mistake(
             f"{path} is not a readable record ({error}); delete it and run the experiment again"
         ) from None
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.models import ResNet
 
 
@@ -81,12 +82,12 @@ def _check(shallow: ResNet, deep: ResNet) -> None:
         for n in (shallow, deep)
     ]
     if shapes[0] != shapes[1]:
-        raise ValueError(
+        raise Mistake(
             "expected nets that differ in stage_sizes alone, got these shapes of the stem, widths, "
             f"strides and shapes of the classifier: {shapes[0]} and {shapes[1]}"
         )
     if any(i > j for i, j in zip(a.stage_sizes, b.stage_sizes, strict=True)):
-        raise ValueError(
+        raise Mistake(
             "expected a deep net with at least the blocks of the shallow one in each stage, "
             f"got {b.stage_sizes} for {a.stage_sizes}"
         )
@@ -95,7 +96,7 @@ def _check(shallow: ResNet, deep: ResNet) -> None:
 def _check_plain(net: ResNet) -> None:
     for _, block in net.blocks():
         if hasattr(block, "downsample"):
-            raise ValueError(f"expected plain nets, got one of {type(block).__name__}")
+            raise Mistake(f"expected plain nets, got one of {type(block).__name__}")
 
 
 def without_batch_norm(net: ResNet) -> ResNet:

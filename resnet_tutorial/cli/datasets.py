@@ -5,6 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.cli.text import PROGRAM, shape, table
 from resnet_tutorial.names import lookup
 
@@ -68,7 +69,7 @@ class Check:
         if place is None:
             if not entry.source.downloadable:
                 entry.source.fetch()  # says where the data should be
-            raise ValueError(
+            raise Mistake(
                 f"{self.name} is not on this machine; download it: {PROGRAM} data fetch {self.name}"
             )
         verified = entry.source.verify()

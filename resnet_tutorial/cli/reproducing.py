@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.cli.text import table
 
 Flag = FlagCreatePairsOff[bool]
@@ -32,7 +33,7 @@ class Reproduce:
         from resnet_tutorial.names import lookup
 
         if bool(self.experiments) + self.missing + self.list > 1:
-            raise ValueError("give names of experiments, or --missing, or --list, and only one")
+            raise Mistake("give names of experiments, or --missing, or --list, and only one")
         for name in self.experiments:  # all of them before the first, which may take hours
             lookup(experiments.EXPERIMENTS, name, "experiment")
         if self.experiments or self.missing:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.cli import recipes
 from resnet_tutorial.cli.text import shape
 from resnet_tutorial.names import lookup
@@ -57,9 +58,9 @@ class Train:
 
         lookup(models.ARCHITECTURES, self.model, "model")  # before the data, which take long
         if self.out is None and (self.resume or self.plot):
-            raise ValueError(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
+            raise Mistake(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
         if not 0 <= self.seed <= MOST_SEED:
-            raise ValueError(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
+            raise Mistake(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
         device = _device(self.device)
         dataset = data.load(self.data)
         net = _network(self.model, dataset, self.seed)
@@ -141,10 +142,10 @@ class Evaluate:
         about = weights.load(path)[1]
         name, images = self.model or about.get("model"), self.data or about.get("data")
         if name is None or images is None:
-            raise ValueError(f"{path} does not say what it is; give both --model and --data")
+            raise Mistake(f"{path} does not say what it is; give both --model and --data")
         lookup(models.ARCHITECTURES, name, "model")
         if self.data is None and images.startswith("folder:"):
-            raise ValueError(f"{path} was trained on {images}; say where it is: --data folder:PATH")
+            raise Mistake(f"{path} was trained on {images}; say where it is: --data folder:PATH")
         device = _device(self.device)
         dataset = data.load(images)
         net = _network(name, dataset, 0, weights=path).to(device)
@@ -159,7 +160,7 @@ class Evaluate:
         """The file of weights. ValueError when there is none."""
         path = self.weights / "model.safetensors" if self.weights.is_dir() else self.weights
         if not path.exists():
-            raise ValueError(
+            raise Mistake(
                 f"{path} does not exist; name the folder of a run that has ended, or a file of "
                 "weights"
             )
@@ -190,7 +191,7 @@ def _device(name: str | None):
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"--device {name} cannot be used ({reason}); leave it out") from None
+        raise Mistake(f"--device {name} cannot be used ({reason}); leave it out") from None
     return torch.device(name)
 
 

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from resnet_tutorial import files
+from resnet_tutorial import Mistake, files
 from resnet_tutorial.data.dataset import Dataset, Split
 
 
@@ -45,7 +45,7 @@ def read(path: str | os.PathLike, name: str) -> Dataset:
             )
             classes = tuple(arrays["classes"].tolist())
     except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
+        raise Mistake(
             f"{path} does not hold a data set ({error}); delete it, or write it anew with data.save"
         ) from None
     return Dataset(name, train, test, classes)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.data import cifar, fashion, sources
 from resnet_tutorial.data.dataset import Dataset
 from resnet_tutorial.data.digits import digits
@@ -38,12 +39,12 @@ class Entry:
         found = (len(dataset.train), len(dataset.test)), dataset.image_shape, len(dataset.classes)
         expected = self.sizes, self.image_shape, self.classes
         if found != expected:
-            raise ValueError(
+            raise Mistake(
                 f"{dataset.name}: expected training and test images, shape, classes {expected}, "
                 f"got {found}; replace the data at: {self.source.place()}"
             )
         if self.fingerprint and dataset.fingerprint != self.fingerprint:
-            raise ValueError(
+            raise Mistake(
                 f"{dataset.name}: expected the fingerprint {self.fingerprint}, got "
                 f"{dataset.fingerprint}: other pixels or labels than in the book's records, by "
                 f"damage or by another decoder; replace the data at: {self.source.place()}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.data import arrays
 from resnet_tutorial.data.dataset import Dataset, Split
 from resnet_tutorial.data.download import Remote, fetch, home, unpack
@@ -74,7 +75,7 @@ def cifar10_jpeg75() -> Dataset:
     """
     place = jpeg75_copy()
     if place is None:
-        raise ValueError(
+        raise Mistake(
             f"no {JPEG75}.npz and no train/{CLASSES10[0]}/*.jpg in {home()} or {home() / JPEG75}; "
             "unpack the copy there, or set RESNET_TUTORIAL_DATA to where it is"
         )
@@ -116,7 +117,7 @@ def read_binary(place: Path, files: Sequence[str], label_bytes: int) -> Split:
     for path in (place / file for file in files):
         size = path.stat().st_size if path.is_file() else 0
         if size == 0 or size % length:
-            raise ValueError(
+            raise Mistake(
                 f"{path}: expected records of {length} bytes, got {size} bytes; delete {place} and "
                 "load the data set again"
             )
@@ -130,7 +131,7 @@ def _checked(dataset: Dataset, place: Path) -> Dataset:
     """`dataset` when it has as many images as it should, of the right shape."""
     sizes = (len(dataset.train), len(dataset.test))
     if sizes != SIZES or dataset.image_shape != SHAPE:
-        raise ValueError(
+        raise Mistake(
             f"{place}: expected {SIZES[0]} training and {SIZES[1]} test images of shape {SHAPE} "
             f"for {dataset.name}, got {sizes[0]} and {sizes[1]} of shape {dataset.image_shape}; "
             "delete it and unpack or load the data set again"

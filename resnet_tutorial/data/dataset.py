@@ -7,6 +7,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
+from resnet_tutorial import Mistake
+
 HISTOGRAM_IMAGES = 1000  # counted at a time: bounds the memory, changes no number
 
 
@@ -24,12 +26,12 @@ class Split:
 
     def __post_init__(self):
         if self.images.ndim != 4 or len(self.images) != len(self.labels):
-            raise ValueError(
+            raise Mistake(
                 f"expected images (n, c, h, w) and n labels, got images of shape "
                 f"{self.images.shape} and {len(self.labels)} labels"
             )
         if len(self.images) == 0:
-            raise ValueError("expected at least one image, got an empty split")
+            raise Mistake("expected at least one image, got an empty split")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,7 +65,7 @@ class Dataset:
             low, high = split.labels.min(), split.labels.max()
             if low < 0 or high >= len(self.classes):
                 wrong = low if low < 0 else high
-                raise ValueError(
+                raise Mistake(
                     f"{self.name}: {part} label {wrong} is not one of the {len(self.classes)} "
                     f"classes 0 to {len(self.classes) - 1}; correct the labels or the class names"
                 )
@@ -135,7 +137,7 @@ class Dataset:
         (1000, 297, 'digits, 297 held out (seed 0)')
         """
         if not 0 < size < len(self.train):
-            raise ValueError(
+            raise Mistake(
                 f"{self.name}: expected to hold out 1 to {len(self.train) - 1} of the "
                 f"{len(self.train)} training images, got {size}"
             )
@@ -149,7 +151,7 @@ class Dataset:
 
     def _check_shape(self, images: np.ndarray) -> None:
         if images.shape[1:] != self.image_shape:
-            raise ValueError(
+            raise Mistake(
                 f"{self.name}: expected images of shape {self.image_shape} (channels, height, "
                 f"width) as in the training set, got {images.shape[1:]}; convert them first"
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.data.dataset import Dataset, Split
 from resnet_tutorial.data.download import Remote, fetch, home
 
@@ -68,13 +69,11 @@ def decode(content: bytes) -> UInt8[np.ndarray, "..."]:
     Raises ValueError when the file is of another type or its length is not what its sizes say.
     """
     if content[:3] != b"\0\0\x08":
-        raise ValueError(
-            f"expected an idx file of unsigned bytes, got one that begins {content[:4]}"
-        )
+        raise Mistake(f"expected an idx file of unsigned bytes, got one that begins {content[:4]}")
     header = 4 + 4 * content[3]
     shape = tuple(np.frombuffer(content[4:header], ">i4").tolist())
     if len(content) - header != math.prod(shape):
-        raise ValueError(
+        raise Mistake(
             f"expected {math.prod(shape)} bytes of data for an idx file of shape {shape}, got "
             f"{len(content) - header}"
         )

@@ -7,6 +7,7 @@ import tarfile
 import zlib
 from pathlib import Path
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.data import cifar, fashion
 from resnet_tutorial.data.download import Remote, home, sha256
 
@@ -45,7 +46,7 @@ class FashionFiles:
         for name in fashion.FILES:
             if fashion.intact_content(name) is None:
                 copies = ", ".join(map(str, fashion.files_called(name)))
-                raise ValueError(f"wrong checksum: {copies}; delete it and fetch the data again")
+                raise Mistake(f"wrong checksum: {copies}; delete it and fetch the data again")
         return True
 
 
@@ -75,9 +76,9 @@ class Archive:
         if not archive.is_file():
             return False
         if sha256(archive) != self.remote.sha256:
-            raise ValueError(f"wrong checksum: {archive}; delete it and fetch the data again")
+            raise Mistake(f"wrong checksum: {archive}; delete it and fetch the data again")
         if folder.is_dir() and (path := _unlike(archive, folder)):
-            raise ValueError(f"{path} is not what {archive.name} holds; delete {folder}")
+            raise Mistake(f"{path} is not what {archive.name} holds; delete {folder}")
         return True
 
 
@@ -118,5 +119,5 @@ def _unlike(archive: Path, folder: Path) -> Path | None:
                 if not path.is_file() or path.read_bytes() != tar.extractfile(member).read():
                     return path
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise ValueError(f"{archive} cannot be read ({error}); delete it and fetch again") from None
+        raise Mistake(f"{archive} cannot be read ({error}); delete it and fetch again") from None
     return None

@@ -7,6 +7,7 @@ five pixels a side, a kernel of two or three. Chapter: scratch/convolution.
 import numpy as np
 from jaxtyping import Bool, Float
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.drawings.svg import (
     FAINT,
     INK,
@@ -59,7 +60,7 @@ def _convolved(x: Image, w: Kernel, stride: int, padding: int) -> np.ndarray:
 
 def _check_at(at: tuple[int, int], shape: tuple[int, ...]) -> None:
     if not (0 <= at[0] < shape[0] and 0 <= at[1] < shape[1]):
-        raise ValueError(
+        raise Mistake(
             f"expected a position in the output of {shape[0]} by {shape[1]}, got {at}: "
             f"take one from (0, 0) to {(shape[0] - 1, shape[1] - 1)}"
         )

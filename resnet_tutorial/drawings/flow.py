@@ -8,6 +8,7 @@ from math import comb
 
 from torch import nn
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.drawings.blocks import draw_addition
 from resnet_tutorial.drawings.svg import (
     FAINT,
@@ -122,7 +123,7 @@ def paths(blocks: int) -> Drawing:
     'The 4 paths through 2 blocks: 1 through 0 blocks, 2 through 1, 1 through 2.'
     """
     if not 1 <= blocks <= 4:
-        raise ValueError(f"expected 1 to 4 blocks, got {blocks}: 5 have 32 paths, too many to see")
+        raise Mistake(f"expected 1 to 4 blocks, got {blocks}: 5 have 32 paths, too many to see")
     canvas, step, high = Canvas(62 * blocks + 96), 62, 42
     choices = sorted(product((False, True), repeat=blocks), key=sum)
     for i, taken in enumerate(choices):

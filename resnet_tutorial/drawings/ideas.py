@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.drawings.plan import plan
 from resnet_tutorial.drawings.svg import (
     FAINT,
@@ -65,7 +66,7 @@ def classifier(
     for module, training in was:
         module.training = training
     if outputs.shape != (len(classes),):
-        raise ValueError(
+        raise Mistake(
             f"expected a net with {len(classes)} outputs, one for each class, got "
             f"{tuple(outputs.shape)}: give the names of all its classes"
         )

@@ -6,6 +6,7 @@ from itertools import groupby
 import torch
 from torch import nn
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.drawings.trace import Operation, groups, split, trace
 
 
@@ -66,7 +67,7 @@ def plan(net: nn.Module, shape: tuple[int, int, int]) -> Plan:
     parts = groups(net, trace(net, shape))
     places = [i for i, (name, _) in enumerate(parts) if name]
     if not places:
-        raise ValueError(
+        raise Mistake(
             f"expected a net made of blocks with two convolutions or more, got {type(net).__name__}"
             " with none: draw a single block with drawings.blocks"
         )

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from resnet_tutorial import Mistake
+
 KINDS = {
     "conv2d": "conv",
     "batch_norm": "norm",
@@ -147,7 +149,7 @@ def split(operations: list[Operation]) -> Parts:
     if not adds:
         return Parts([], operations, None, [])
     if len(adds) > 1 or len(operations[adds[0]].inputs) != 2:
-        raise ValueError(
+        raise Mistake(
             f"expected a block with at most one addition, got {len(adds)}: draw one block, or the "
             "whole net with drawings.stages"
         )

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from resnet_tutorial import data, names, records
+from resnet_tutorial import Mistake, data, names, records
 from resnet_tutorial.experiments import on_digits, on_pictures
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import (
@@ -83,11 +83,11 @@ def recorded(experiment: str) -> list[Record]:
     (40, True)
     >>> recorded("digits_width")
     Traceback (most recent call last):
-    ValueError: unknown experiment 'digits_width'; nearest: ...
+    resnet_tutorial.Mistake: unknown experiment 'digits_width'; nearest: ...
     """
     if absent := missing(experiment):
         runs = EXPERIMENTS[experiment].runs
-        raise ValueError(
+        raise Mistake(
             f"{experiment}: {len(absent)} of {len(runs)} records are missing "
             f"({absent[0].label} ...); run: resnet-tutorial reproduce {experiment}"
         )

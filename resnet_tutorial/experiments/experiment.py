@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.experiments.kinds import Run
 
 LONG = 1e14  # multiply-adds of the forward passes: an hour of two cores, or a GPU
@@ -27,9 +28,7 @@ class Experiment:
 
     def __post_init__(self):
         if not self.question.endswith("?"):
-            raise ValueError(
-                f"question: expected a sentence that ends in '?', got {self.question!r}"
-            )
+            raise Mistake(f"question: expected a sentence that ends in '?', got {self.question!r}")
 
     @property
     def chapters(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from resnet_tutorial import counts, data, models, surgery, train
+from resnet_tutorial import Mistake, counts, data, models, surgery, train
 from resnet_tutorial.records import Record
 from resnet_tutorial.train import Recipe
 from resnet_tutorial.train.threads import idle_cores
@@ -31,7 +31,7 @@ def load_data(name: str) -> data.Dataset:
     """
     dataset = data.load(name)
     if name in data.CATALOGUE and dataset.name != name:
-        raise ValueError(
+        raise Mistake(
             f"expected the data set {name}, found {dataset.label} in {data.home()}; download the "
             f"original: resnet-tutorial data fetch {name}"
         )

@@ -7,6 +7,7 @@ import os
 from dataclasses import fields, replace
 from functools import partial
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.models import weights as trained
 from resnet_tutorial.models.blocks import BasicBlock, Bottleneck, PlainBlock
 from resnet_tutorial.models.preact import PreActBasicBlock, PreActBottleneck
@@ -77,7 +78,7 @@ def build(
     if num_classes is not None:
         architecture = replace(architecture, num_classes=num_classes)
     if "shortcut" in parts and not architecture.residual:
-        raise ValueError(f"{name!r} is a plain net and has no shortcut to exchange: leave it out")
+        raise Mistake(f"{name!r} is a plain net and has no shortcut to exchange: leave it out")
     net = ResNet(architecture, 3 if in_channels is None else in_channels)
     net.name = name
     if weights is not None:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.models.blocks import BasicBlock
 from resnet_tutorial.models.shortcuts import Shortcut, conv, option_a
 
@@ -42,7 +43,7 @@ def imagenet_stem(in_channels: int, width: int) -> tuple[nn.Module, nn.Module]:
 def _positive_ints(**counts: object) -> None:
     for name, value in counts.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name} must be positive and of type int, got {value!r}")
+            raise Mistake(f"{name} must be positive and of type int, got {value!r}")
 
 
 def _stride(*modules: nn.Module) -> int:
@@ -84,17 +85,17 @@ class Architecture:
         _positive_ints(num_classes=self.num_classes)
         for part in ("block", "shortcut", "stem"):
             if not callable(getattr(self, part)):
-                raise ValueError(
+                raise Mistake(
                     f"{part} must be the part itself, as in shortcut=option_b, "
                     f"got {getattr(self, part)!r}"
                 )
         if "shortcut" in getattr(self.block, "keywords", ()):
-            raise ValueError(
+            raise Mistake(
                 f"a block takes its shortcut from the architecture, got {self.block!r}: "
                 "pass shortcut=... beside block=..."
             )
         if not 0 < len(self.stage_sizes) == len(self.widths) == len(self.stage_strides):
-            raise ValueError(
+            raise Mistake(
                 "stage_sizes and widths, and strides where they are given, must have one entry for "
                 f"each stage, got {self.stage_sizes} and {self.widths}, {self.strides}"
             )
@@ -217,7 +218,7 @@ class ResNet(nn.Module):
             hint = f"the network divides H and W by {stride}, so enlarge or pad the images"
         else:
             return
-        raise ValueError(
+        raise Mistake(
             f"expected float images (n, {self.in_channels}, h >= {stride}, w >= {stride}), "
             f"got {x.dtype} {tuple(x.shape)}: {hint}"
         )

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from resnet_tutorial import Mistake
+
 Shortcut = Callable[[int, int, int], nn.Module]  # (in_channels, out_channels, stride)
 Input = Float[Tensor, "n c h w"]
 Output = Float[Tensor, "n d h2 w2"]
@@ -40,7 +42,7 @@ class PadShortcut(nn.Module):
         super().__init__()
         self.extra, self.stride = out_channels - in_channels, stride
         if self.extra < 0:
-            raise ValueError(
+            raise Mistake(
                 "option A appends channels and cannot remove any, "
                 f"got {in_channels} -> {out_channels}: use option_b or option_c"
             )

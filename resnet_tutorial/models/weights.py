@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from resnet_tutorial import files
+from resnet_tutorial import Mistake, files
 from resnet_tutorial.names import lookup
 from resnet_tutorial.records import Record
 
@@ -76,7 +76,7 @@ def load(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
 
     >>> load("no_such.safetensors")
     Traceback (most recent call last):
-    ValueError: no_such.safetensors cannot be read (...)
+    resnet_tutorial.Mistake: no_such.safetensors cannot be read (...)
     """
     tensors, about = files.read_tensors(path)
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, about
@@ -100,14 +100,14 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor], source: str | os.
     >>> from resnet_tutorial import models
     >>> load_into(models.build("resnet8"), models.build("resnet20").state_dict(), "this file")
     Traceback (most recent call last):
-    ValueError: this file holds another network's weights: layer1.1.bn1.bias should be absent, ...
+    resnet_tutorial.Mistake: this file holds another network's weights: ...
     """
     own = model.state_dict()
     shapes = ({k: tuple(v.shape) for k, v in group.items()} for group in (own, tensors))
     expected, found = shapes
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            raise ValueError(
+            raise Mistake(
                 f"{source} holds another network's weights: {name} should be "
                 f"{expected.get(name, 'absent')}, is {found.get(name, 'absent')}; build the "
                 "network that they were trained as"

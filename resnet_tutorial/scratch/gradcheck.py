@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.scratch.shapes import require, require_array
 
 Array = np.ndarray
@@ -24,7 +25,7 @@ def numerical_gradient(
     """
     require_array(x=x)
     if x.dtype != np.float64:
-        raise ValueError(f"central differences need float64, got {x.dtype}: use x.astype(float)")
+        raise Mistake(f"central differences need float64, got {x.dtype}: use x.astype(float)")
     require(0 < step < np.inf, f"step must be positive and finite, got {step!r}")
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
@@ -74,7 +75,7 @@ def gradcheck(
     gradients = op_backward(dy, cache)
     gradients = gradients if isinstance(gradients, tuple | list) else (gradients,)
     if (got := [np.shape(g) for g in gradients]) != (expected := [a.shape for a in arrays]):
-        raise ValueError(f"expected gradients of the shapes {expected}, got {got}")
+        raise Mistake(f"expected gradients of the shapes {expected}, got {got}")
     errors = []
     for i, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
 

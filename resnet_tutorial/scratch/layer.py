@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.scratch.shapes import require, require_floats
 
 Array = np.ndarray
@@ -43,7 +44,7 @@ class Layer:
     def cache(self):
         """What the last forward pass kept. Raises ValueError if there was none."""
         if self._cache is None:
-            raise ValueError(f"{type(self).__name__}.backward needs a forward pass before it")
+            raise Mistake(f"{type(self).__name__}.backward needs a forward pass before it")
         return self._cache
 
     @cache.setter
@@ -85,12 +86,12 @@ class Layer:
         own = self.state_dict()
         state = {k: _as_weight(k, v) for k, v in state.items() if k.split(".")[-1] != TRACKED}
         if missing := sorted(own.keys() - state.keys()):
-            raise ValueError(f"the state lacks {_some(missing)}")
+            raise Mistake(f"the state lacks {_some(missing)}")
         if unexpected := sorted(state.keys() - own.keys()):
-            raise ValueError(f"the network has no {_some(unexpected)}")
+            raise Mistake(f"the network has no {_some(unexpected)}")
         for name, array in own.items():
             if state[name].shape != array.shape:
-                raise ValueError(f"{name} must be {array.shape}, got {state[name].shape}")
+                raise Mistake(f"{name} must be {array.shape}, got {state[name].shape}")
         for prefix, layer in self.named_layers():
             for arrays in (layer.params, layer.buffers):
                 arrays.update({name: state[prefix + name] for name in arrays})

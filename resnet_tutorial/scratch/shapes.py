@@ -6,6 +6,8 @@ are 0..255 or 0..1 is for the caller to say. So is float16, whose sums overflow 
 
 import numpy as np
 
+from resnet_tutorial import Mistake
+
 Array = np.ndarray
 FLOATS = (np.float32, np.float64)
 
@@ -13,7 +15,7 @@ FLOATS = (np.float32, np.float64)
 def require(condition: bool | np.bool, message: str) -> None:
     """Raises ValueError with `message` unless the condition holds."""
     if not condition:
-        raise ValueError(message)
+        raise Mistake(message)
 
 
 def require_array(**arrays: object) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.scratch.layers import BatchNorm2d, Conv2d, Identity, Layer, Sequential
 from resnet_tutorial.scratch.shapes import require, require_gradient, require_images, require_whole
 
@@ -39,7 +40,7 @@ class IdentityShortcut(Identity):
     def __init__(self, in_channels: int, out_channels: int, stride: int, rng: Generator):
         super().__init__()
         if (in_channels, 1) != (out_channels, stride):
-            raise ValueError(
+            raise Mistake(
                 f"an identity shortcut cannot go from {in_channels} to {out_channels} channels "
                 f"with stride {stride}: use PadShortcut or ProjectionShortcut"
             )
@@ -63,7 +64,7 @@ class PadShortcut(Layer):
         super().__init__()
         require_whole(1, in_channels=in_channels, out_channels=out_channels, stride=stride)
         if out_channels < in_channels:
-            raise ValueError(
+            raise Mistake(
                 f"a padded shortcut cannot go from {in_channels} down to {out_channels} channels: "
                 "use ProjectionShortcut"
             )

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float32, Shaped, UInt8
 from torch import Tensor, nn
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.data import Dataset
 
 
@@ -58,7 +59,7 @@ class Augment(nn.Module):
         """
         c, h, w = images.shape[1:]
         if self.mean.shape not in {(c, 1, 1), (c, h, w)} or self.std.shape != (c, 1, 1):
-            raise ValueError(
+            raise Mistake(
                 f"expected images for a mean of shape {tuple(self.mean.shape)} (channels, height, "
                 f"width), got images of shape {(c, h, w)}; load the data the mean was taken from"
             )

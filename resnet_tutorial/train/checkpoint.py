@@ -19,7 +19,7 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from resnet_tutorial import files
+from resnet_tutorial import Mistake, files
 
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
 RECORD, WEIGHTS = "record.json", "model.safetensors"
@@ -46,11 +46,11 @@ class RunFolder:
             for partial in self.path.glob(files.PARTIAL):  # of a run that was killed while saving
                 partial.unlink()
         except Timeout:
-            raise ValueError(
+            raise Mistake(
                 f"another run is writing to {self.path}; wait for it, or choose another folder"
             ) from None
         except OSError as error:
-            raise ValueError(
+            raise Mistake(
                 f"{self.path} cannot be the folder of a run ({error.strerror}); name another one"
             ) from None
         return self
@@ -88,7 +88,7 @@ class RunFolder:
                 warnings.warn(f"{problem}; going on from {path.name}", stacklevel=3)
             return found
         if broken:
-            raise ValueError(f"{'; '.join(broken)}; delete {self.path} and start the run again")
+            raise Mistake(f"{'; '.join(broken)}; delete {self.path} and start the run again")
         return None
 
 

@@ -8,6 +8,7 @@ import os
 import torch
 from torch import nn
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.models import weights
 from resnet_tutorial.records import Record
@@ -77,7 +78,7 @@ def fit(
         saved = place.load()
         if saved is not None:
             if not resume:
-                raise ValueError(f"{folder} holds a run; resume it, or choose another folder")
+                raise Mistake(f"{folder} holds a run; resume it, or choose another folder")
             training.restore(*saved)
         training.stop = stack.enter_context(Stop())
         record = training.run(progress, compile)
@@ -89,12 +90,12 @@ def fit(
 
 def _check_batch_size(batch_size: int, dataset: Dataset, world: World) -> None:
     if batch_size > len(dataset.train):
-        raise ValueError(
+        raise Mistake(
             f"batch_size {batch_size} is larger than the {len(dataset.train)} training "
             f"images of {dataset.name}; choose at most {len(dataset.train)}"
         )
     if batch_size % world.size:
-        raise ValueError(
+        raise Mistake(
             f"batch_size {batch_size} cannot be divided among {world.size} processes; choose a "
             f"multiple of {world.size}"
         )

@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from resnet_tutorial import records
+from resnet_tutorial import Mistake, records
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.records import Epoch, Record
 from resnet_tutorial.train import checkpoint
@@ -225,7 +225,7 @@ class Training:
                 if key == "recipe":
                     changed = [name for name in asked if kept.get(name) != asked[name]]
                     kept, asked = ({name: r.get(name) for name in changed} for r in (kept, asked))
-                raise ValueError(
+                raise Mistake(
                     f"{self.folder.path} holds another run: its {key} is {kept}, "
                     f"asked for is {asked}; ask for the same, or choose another folder"
                 )

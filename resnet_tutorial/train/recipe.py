@@ -7,6 +7,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from resnet_tutorial import Mistake
+
 
 @dataclass(frozen=True)
 class Cosine:
@@ -43,7 +45,7 @@ class Steps:
     def __post_init__(self):
         _check_warmup(self.warmup)
         if not all(0 < drop < 1 for drop in self.drops):
-            raise ValueError(f"schedule: drops must be between 0 and 1, got {self.drops}")
+            raise Mistake(f"schedule: drops must be between 0 and 1, got {self.drops}")
 
     def factor(self, step: int, steps: int) -> float:
         """What the learning rate is multiplied with at `step` of `steps`.
@@ -66,7 +68,7 @@ class OneCycle:
 
     def __post_init__(self):
         if not 0 < self.peak < 1:
-            raise ValueError(f"schedule: peak must be between 0 and 1, got {self.peak}")
+            raise Mistake(f"schedule: peak must be between 0 and 1, got {self.peak}")
 
     def factor(self, step: int, steps: int) -> float:
         """What the learning rate is multiplied with at `step` of `steps`.
@@ -80,7 +82,7 @@ class OneCycle:
 
 def _check_warmup(steps: int) -> None:
     if steps < 0:
-        raise ValueError(f"schedule: warmup must not be negative, got {steps}")
+        raise Mistake(f"schedule: warmup must not be negative, got {steps}")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Recipe:
     {'name': 'Steps', 'drops': [0.5, 0.75], 'warmup': 0}
     >>> Recipe(momentum=1.0)
     Traceback (most recent call last):
-    ValueError: recipe: momentum must be in [0, 1), got 1.0
+    resnet_tutorial.Mistake: recipe: momentum must be in [0, 1), got 1.0
     """
 
     epochs: int = 15
@@ -127,20 +129,18 @@ class Recipe:
     def __post_init__(self):
         for name in ("epochs", "batch_size", "lr", "clip"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"recipe: {name} must be positive, got {getattr(self, name)}")
+                raise Mistake(f"recipe: {name} must be positive, got {getattr(self, name)}")
         for name in ("momentum", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"recipe: {name} must be in [0, 1), got {getattr(self, name)}")
+                raise Mistake(f"recipe: {name} must be in [0, 1), got {getattr(self, name)}")
         for name in ("weight_decay", "padding"):
             if not getattr(self, name) >= 0:
                 value = getattr(self, name)
-                raise ValueError(f"recipe: {name} must not be negative, got {value}")
+                raise Mistake(f"recipe: {name} must not be negative, got {value}")
         if not 0 <= self.flip <= 1:
-            raise ValueError(f"recipe: flip must be in [0, 1], got {self.flip}")
+            raise Mistake(f"recipe: flip must be in [0, 1], got {self.flip}")
         if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(
-                f"recipe: precision must be float32 or bfloat16, got {self.precision!r}"
-            )
+            raise Mistake(f"recipe: precision must be float32 or bfloat16, got {self.precision!r}")
 
     def as_dict(self) -> dict:
         """The recipe as plain values that JSON keeps, the schedule with its name."""
