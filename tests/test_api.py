@@ -37,6 +37,7 @@ INTERNAL = {
     "drawings.ideas",
     "drawings.networks",
     "drawings.plan",
+    "drawings.plane",
     "drawings.svg",
     "drawings.trace",
     "data.arrays",

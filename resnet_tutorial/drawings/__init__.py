@@ -7,13 +7,17 @@ from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier
 from resnet_tutorial.drawings.networks import stages
 from resnet_tutorial.drawings.norm import norm_axes, removed
+from resnet_tutorial.drawings.plane import arms, decay_triangle, discs
 from resnet_tutorial.drawings.svg import Canvas, Drawing
 
 __all__ = [
     "Canvas",
     "Drawing",
+    "arms",
     "blocks",
     "classifier",
+    "decay_triangle",
+    "discs",
     "flow",
     "im2col",
     "inserted",
