@@ -32,6 +32,7 @@ INTERNAL = {
     "drawings.blocks",
     "drawings.columns",
     "drawings.convolution",
+    "drawings.curves",
     "drawings.flow",
     "drawings.norm",
     "drawings.ideas",

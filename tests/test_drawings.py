@@ -267,6 +267,9 @@ def examples():
     yield "axes", lambda: drawings.norm_axes({"batch norm": nn.BatchNorm2d(3)}, (4, 3, 3, 3))
     yield "removed", lambda: drawings.removed(IMAGE[0], IMAGE[1])
     yield "flow", lambda: drawings.flow(BasicBlock(8, 16, 2), (8, 4, 4))
+    steps = np.linspace(-1, 1, 33)
+    yield "slopes", lambda: drawings.slopes(steps, {"plain": steps**3, "residual": np.sin(steps)})
+    yield "histogram", lambda: drawings.histogram(10.0 ** np.abs(steps), "energy")
     yield "triangle", lambda: drawings.decay_triangle(0.5, 0.2)
     yield "discs", lambda: drawings.discs({"plain": np.array([0.5, 1j]), "other": np.array([2.2])})
     yield (
@@ -491,3 +494,31 @@ def test_arms_show_every_run_and_the_mean():
     assert {"mean 3", "mean 0.5", "0", "6", "error (%)"} <= set(texts(drawing))
     [mean] = [p[0, 0] for p in lines_of(drawing, PLAIN)]
     assert mean + MARGIN == pytest.approx(x[0] + (x[1] - x[0]) * 2, abs=0.2)
+
+
+# ---- curves and bars -----------------------------------------------------------------------------
+
+
+def test_a_slope_is_the_slope_of_the_curve_above_it():
+    x = np.linspace(-1, 1, 21)
+    y, slope = lines_of(drawings.slopes(x, {"plain": x**2}), PLAIN)
+    assert len(y) == 21 and len(slope) == 20
+    ratio = np.diff(y[:, 1]) / (slope[:, 1] - slope[:, 1].mean())
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.1)  # coordinates have one decimal
+    assert "changes its sign 1 times" in drawings.slopes(x, {"plain": x**2}).alt
+
+
+def test_the_histogram_counts_every_value_and_marks_mean_and_median():
+    values = 10 ** np.random.default_rng(0).normal(size=500)
+    drawing = drawings.histogram(values, "energy", bins=10)
+    bars = [e for e in seen(drawing) if e.tag == "rect"][1:]
+    high = np.array([float(e.values["height"]) for e in bars])
+    counts = np.histogram(np.log10(values), 10)[0]
+    np.testing.assert_allclose(high / high.max(), counts / counts.max(), atol=0.001)
+    assert {f"mean {values.mean():.3g}", f"median {np.median(values):.3g}"} <= set(texts(drawing))
+    [[mean, _]], [[median, _]] = (lines_of(drawing, color) for color in (PLAIN, RESIDUAL))
+    span = np.log10(values.max() / values.min())
+    ratio = (mean[0] - median[0]) / 340 * span
+    assert ratio == pytest.approx(np.log10(values.mean() / np.median(values)), abs=0.01)
+    with pytest.raises(ValueError, match="expected positive values, got 0"):
+        drawings.histogram(np.array([0.0, 1.0]), "energy")
