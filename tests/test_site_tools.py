@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_icon_font_holds_the_asked_glyphs_alone(site, tmp_path):
     for font in fonts:
         data = site_bundle.base64.b64decode(font)
         glyphs |= set(ttLib.TTFont(io.BytesIO(data)).getBestCmap())
-    asked = {int(code, 16) for code in site_bundle.ICON.findall(css)}
+    asked = {ord(glyph) for glyph in site_bundle.ICON.findall(css)}
     icons = {code for code in asked if code > 0xF000}
     assert icons <= glyphs <= asked | {0x20} and len(icons) < 40
 
@@ -224,3 +225,14 @@ def test_a_part_without_its_sentence_stops_the_build(root, tmp_path):
     answer = subprocess.run(command, capture_output=True, text=True)
     assert answer.returncode != 0
     assert re.search("'Two' has no sentence here|'None' is no part", answer.stderr + answer.stdout)
+
+
+def test_a_port_in_use_is_said_in_one_line(root, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        command = [sys.executable, root / "tools/site/browsing.py", str(port)]
+        answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode != 0 and answer.stdout == ""
+    assert answer.stderr == (
+        f"port {port}: Address already in use; choose another one: make serve PORT={port + 1}\n"
+    )

@@ -48,6 +48,16 @@ def test_search_says_when_it_finds_nothing(tab, address):
     tab.get_by_text("did not match any documents").wait_for()
 
 
+@pytest.mark.parametrize("word", ["constructor", "__proto__"])
+def test_search_knows_the_properties_of_objects_as_words(tab, address, word):
+    tab.goto(f"{address}/search.html?q={word} shortcut")
+    tab.wait_for_selector("#search-summary:has-text('Search finished'), #search-results li")
+    tab.goto(f"{address}/search.html?q={word}")
+    tab.get_by_text("Search Results").wait_for()
+    tab.wait_for_function("document.querySelector('.search-summary').textContent.includes('earch')")
+    assert not tab.problems
+
+
 def test_front_page_leads_to_the_book(tab, address):
     tab.goto(f"{address}/index.html")
     tab.wait_for_url("**/book/index.html")

@@ -1,6 +1,6 @@
 """Check a built site: missing files and anchors, images without alt, remote loads.
 
-    python tools/linkcheck.py _build/html
+    python tools/site/linkcheck.py _build/html
 
 Prints one line per finding and exits with 1 if there is any.
 """
