@@ -50,6 +50,12 @@ def address(site):
 
 
 @pytest.fixture(scope="session")
+def base_url(address):
+    """Of pytest-playwright, whose own fixture pytest 9 calls deprecated."""
+    return address
+
+
+@pytest.fixture(scope="session")
 def browser_type_launch_args():
     """pytest-playwright launches the system's Chromium."""
     if browsing.executable() is None:

@@ -99,7 +99,8 @@ def describes_itself_to_others(html, address, site, public):
 
 def leads_nowhere(html):
     """Nothing on the page needs a public address."""
-    for word in ("og:url", "canonical", "/blob/", "/issues", "colab.research", "[source]"):
+    buttons = ("source-repository-button", "source-issues-button", "colab.research.google.com")
+    for word in ("og:url", "canonical", *buttons, "viewcode-link"):
         assert word not in html, word
 
 
@@ -147,16 +148,16 @@ def test_a_site_with_and_without_an_address(root, tmp_path, repository):
             leads_nowhere(page)
             continue
         describes_itself_to_others(page, f"{public}book/{name}.html", html, public)
-        assert f'href="{repository}"' in page and f"{repository}/issues" in page
+        assert "source-repository-button" in page and f'href="{repository}"' in page
+        assert "source-issues-button" in page and f"{repository}/issues" in page
     assert (html / "sitemap.xml").exists() == bool(repository)
     notebook = (html / "_sources/book/chapter.ipynb").read_text()
     assert f'repository = \\"{repository}\\"' in notebook
     assert (html / "_static" / site_address.wheel_name(root)).is_file()
-    sources = re.findall(
-        r'href="([^"]*)"><span class="viewcode-link', (html / "book/glossary.html").read_text()
-    )
-    assert bool(sources) == bool(repository)
-    assert "base href=" in (html / "404.html").read_text()
+    entry = (html / "book/glossary.html").read_text()
+    assert (f"{repository}/blob/main/resnet_tutorial/names.py#L" in entry) == bool(repository)
+    base = re.search('<base href="(.*)">', (html / "404.html").read_text())[1]
+    assert base == ("/nets/" if repository else "/")
 
 
 def test_every_chapter_says_what_it_takes(site):

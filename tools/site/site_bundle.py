@@ -1,15 +1,14 @@
 """Sphinx extension: few and small files a page, all of them local.
 
-Own, since nothing that Sphinx 7 loads bundles: as the themes leave it, PLAIN; bundled, BUNDLED.
-The themes' style sheets become one `_static/site.css`, from which lightningcss takes the rules that
-no page uses, their scripts one `_static/site.js`, their icons two fonts of a dozen glyphs inside
-the style sheet; pictures get a palette; MathJax is reduced to the parts that read TeX and write
-HTML.
+Own, since nothing that Sphinx 7 loads bundles. As the themes leave it, a chapter asks for 29 files,
+466 kB without MathJax; bundled for 16, 436 kB with it. The style sheets become `_static/site.css`,
+from which lightningcss takes the rules that no page uses, the scripts `_static/site.js`, the icons
+fonts of a dozen glyphs inside the style sheet; pictures get a palette; MathJax is reduced to the
+parts that read TeX and write HTML.
 """
 
 import base64
 import io
-import logging
 import posixpath
 import re
 import shutil
@@ -17,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import lightningcss
-from fontTools import subset, ttLib
+from fontTools import subset
 from PIL import Image
 
 STYLES = (
@@ -63,7 +62,7 @@ window.MathJax = Object.assign(window.MathJax || {}, {
 
 CSS_NAME = re.compile(r"[.#](-?[A-Za-z_](?:\\.|[\w-])*)")
 FONT_FILE = re.compile(r'url\([^)]*?(fa-[a-z]+-\d+)\.woff2"?\)\s*format\("woff2"\)[^}]*')
-ICON = re.compile(r'"([^\x00-\x1f"])"')
+ICON = re.compile(r'content:"([^"])"')
 
 
 def pages(outdir):
@@ -94,15 +93,14 @@ def names_in_use(outdir):
 
 def icon_font(path, codes):
     """The font with the glyphs of `codes` alone, as the address of embedded data."""
-    logging.getLogger("fontTools").setLevel(logging.WARNING)
-    font = ttLib.TTFont(path, recalcTimestamp=False)  # every build gives the same bytes
     # The theme falls back to other fonts for nothing here: hinting and layout can go.
     options = subset.Options(hinting=False, layout_features=[], name_IDs=[], notdef_outline=False)
+    options.flavor, out = "woff", io.BytesIO()
+    font = subset.load_font(path, options)
     reduced = subset.Subsetter(options)
     reduced.populate(unicodes=codes)
     reduced.subset(font)
-    font.flavor, out = "woff", io.BytesIO()
-    font.save(out)
+    subset.save_font(font, out, options)
     data = base64.b64encode(out.getvalue()).decode()
     return f'url("data:font/woff;base64,{data}") format("woff")'
 

@@ -2,8 +2,8 @@
 
 Where the book is public, sphinxext-opengraph and sphinx-sitemap write tags and map. Own are the
 description, a whole sentence where the library cuts the text after so many letters, the reading
-time, and the page for addresses that do not exist: in the theme, as sphinx-notfound-page makes it,
-it takes NOTFOUND; this one 1 request and 1 kB.
+time, and the page for addresses that do not exist: sphinx-notfound-page makes one of 22 requests
+in the theme, this one is 1.
 """
 
 import math
