@@ -2,8 +2,8 @@
 
     python tools/site/linkcheck.py _build/html
 
-Prints one line per finding and exits with 1 if there is any. Own, of the standard library: all pages
-in 0.6 s, without a request.
+Prints one line per finding and exits with 1 if there is any. Own, of the standard library alone:
+all pages in 0.6 s, without a request.
 """
 
 import sys
