@@ -6,10 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import book_pdf
 import pytest
+import site_address
 import site_bundle
 import site_meta
 import site_terms
@@ -64,6 +67,21 @@ def test_icon_font_holds_the_asked_glyphs_alone(site, tmp_path):
     asked = {ord(glyph) for glyph in site_bundle.ICON.findall(css)}
     icons = {code for code in asked if code > 0xF000}
     assert icons <= glyphs <= asked | {0x20} and len(icons) < 40
+
+
+def test_fonts_and_wheel_have_the_same_bytes_every_time(root, tmp_path, monkeypatch):
+    """What a build writes must not depend on when: two builds of the site are equal."""
+    theme = Path(find_spec("pydata_sphinx_theme").origin).parent
+    [font] = theme.rglob("webfonts/fa-solid-900.ttf")
+    first = site_bundle.icon_font(font, [0xF019])
+    wheels = [tmp_path / "a", tmp_path / "b"]
+    site_address.build_wheel(root, wheels[0])
+    monkeypatch.setattr("fontTools.ttLib.tables._h_e_a_d.timestampNow", lambda: 1)
+    time.sleep(2.1)  # the steps of times in a zip file
+    site_address.build_wheel(root, wheels[1])
+    assert site_bundle.icon_font(font, [0xF019]) == first
+    one, other = (next(folder.glob("*.whl")).read_bytes() for folder in wheels)
+    assert one == other
 
 
 def test_a_reduced_picture_looks_the_same(root, tmp_path):

@@ -96,11 +96,11 @@ def icon_font(path, codes):
     # The theme falls back to other fonts for nothing here: hinting and layout can go.
     options = subset.Options(hinting=False, layout_features=[], name_IDs=[], notdef_outline=False)
     options.flavor, out = "woff", io.BytesIO()
-    font = subset.load_font(path, options)
-    reduced = subset.Subsetter(options)
-    reduced.populate(unicodes=codes)
-    reduced.subset(font)
-    subset.save_font(font, out, options)
+    with subset.load_font(path, options) as font:
+        reduced = subset.Subsetter(options)
+        reduced.populate(unicodes=codes)
+        reduced.subset(font)
+        subset.save_font(font, out, options)
     data = base64.b64encode(out.getvalue()).decode()
     return f'url("data:font/woff;base64,{data}") format("woff")'
 
