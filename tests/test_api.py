@@ -120,7 +120,10 @@ def test_every_module_is_on_a_page_or_internal():
     }
     found = {name.removesuffix(".__init__") for name in found} - {"__init__", "scratch", "cli"}
     found = {name for name in found if not name.startswith("cli.")} | {"cli"}
-    assert found == PAGES.keys() | INTERNAL
+    lost = found - PAGES.keys() - INTERNAL
+    gone = (PAGES.keys() | INTERNAL) - found
+    assert not lost, f"give {sorted(lost)} a page under book/api/, or add it to INTERNAL here"
+    assert not gone, f"take {sorted(gone)} from book/api/ or from INTERNAL: there is no such module"
     assert not PAGES.keys() & INTERNAL
 
 

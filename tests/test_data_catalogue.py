@@ -13,7 +13,7 @@ from resnet_tutorial import data
 from resnet_tutorial.cli import main
 from resnet_tutorial.data import CATALOGUE, Dataset, Split, arrays, cifar, download, fashion
 from resnet_tutorial.data.download import Remote
-from resnet_tutorial.data.sources import Archive
+from resnet_tutorial.data.sources import Archive, BuiltIn
 from resnet_tutorial.experiments import kinds
 
 RNG = np.random.default_rng(0)
@@ -46,6 +46,17 @@ def images(sizes, shape, classes, name="cifar10-jpeg75"):
         for n in sizes
     )
     return Dataset(name, train, test, tuple(map(str, range(classes))))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, entry in CATALOGUE.items() if isinstance(entry.source, BuiltIn)]
+)
+def test_what_is_built_in_is_as_its_row_says(name):
+    """Wrong sizes, another name, other pixels: CONTRIBUTING, "Add a data set"."""
+    entry = CATALOGUE[name]
+    dataset = entry.load()
+    assert dataset.name == name
+    assert entry.check(dataset), f"write the fingerprint {dataset.fingerprint} into the row"
 
 
 def change(monkeypatch, name, **values):

@@ -1,5 +1,6 @@
 """A drawing is read back: its counts, shapes and strides are those of what it was drawn from."""
 
+import inspect
 import re
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -291,6 +292,26 @@ def extent(text):
         - {"start": 0, "middle": wide / 2, "end": wide}[text.values.get("text-anchor", "start")]
     )
     return left, text.y - 0.72 * size, left + wide, text.y + 0.1 * size
+
+
+def test_every_drawing_has_an_example():
+    """Only then is it tested that its words neither leave the card nor cover each other."""
+    source = inspect.getsource(examples)
+    kinds = {name for name in drawings.__all__ if inspect.isfunction(getattr(drawings, name))}
+    missing = sorted(name for name in kinds if f"drawings.{name}(" not in source)
+    assert not missing, f"add {missing} to examples()"
+
+
+def test_a_branch_with_a_second_meeting_is_refused():
+    """Squeeze and excitation: two results meet in a product, which no chain can show."""
+
+    class Excited(BasicBlock):
+        def branch(self, x):
+            f = super().branch(x)
+            return f * f.mean(dim=(2, 3), keepdim=True).sigmoid()
+
+    with pytest.raises(ValueError, match="where two results meet, got a mul of two"):
+        drawings.blocks({"SE": Excited(4, 4)}, (4, 8, 8))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

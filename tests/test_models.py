@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from test_models_parts import BLOCKS as EVERY_BLOCK
 from torch import nn
 
 from resnet_tutorial.models import (
@@ -185,7 +186,7 @@ def test_a_last_gamma_of_zero_makes_the_block_relu(kind):
     assert last.weight.grad.any()
 
 
-@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize("kind", EVERY_BLOCK.values(), ids=EVERY_BLOCK)
 def test_hooks_keep_what_they_saw(kind):
     """An in-place ReLU or addition would change the tensors after the hook saw them."""
     block, x = block_of(kind, 8, 8 // kind.expansion), images(3, 8, 6, 6)

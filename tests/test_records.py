@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import platform
+from pathlib import Path
 
 import pytest
 import torch
@@ -78,3 +79,19 @@ def test_a_run_on_the_cpu_names_the_cpu_where_there_is_a_gpu(monkeypatch):
     rounded = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     assert (shared["tf32"]["convolution"], shared["tf32"]["matmul"]) == rounded
     assert json.loads(json.dumps(shared)) == shared
+
+
+# Of the rooms that decide a run, what moves, keeps or names things and changes no number of it.
+DECIDE_NOTHING = {
+    *("data/download.py", "data/sources.py", "models/__init__.py", "models/weights.py"),
+    *("train/__init__.py", "train/checkpoint.py", "train/stopping.py", "train/threads.py"),
+}
+
+
+def test_the_source_hash_covers_every_room_that_decides_a_run():
+    package = Path(records.__file__).parent
+    files = {f"{room}/{path.name}" for room in ("data", "models", "train")
+             for path in (package / room).glob("*.py")}  # fmt: skip
+    missing = files - set(records.SOURCES) - DECIDE_NOTHING
+    assert not missing, f"add {sorted(missing)} to SOURCES in records.py"
+    assert all((package / name).is_file() for name in (*records.SOURCES, *DECIDE_NOTHING))

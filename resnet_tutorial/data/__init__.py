@@ -7,8 +7,8 @@ the variable that folder is the user's cache. All are rows of the table `CATALOG
 """
 
 from resnet_tutorial import names
+from resnet_tutorial.data import catalogue
 from resnet_tutorial.data.arrays import save
-from resnet_tutorial.data.catalogue import CATALOGUE
 from resnet_tutorial.data.dataset import Dataset, Split
 from resnet_tutorial.data.download import home
 from resnet_tutorial.data.folders import folder
@@ -25,6 +25,8 @@ __all__ = [
     "save",
 ]
 
+#: Every data set by its name: label, loader, sizes, fingerprint, source.
+CATALOGUE = catalogue.CATALOGUE
 #: What loads each data set, by its name.
 DATASETS = {name: entry.load for name, entry in CATALOGUE.items()}
 #: Of the data sets as they should be: what `Dataset.fingerprint` is for each, where it is known.

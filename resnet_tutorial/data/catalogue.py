@@ -60,7 +60,7 @@ CATALOGUE = {
         sizes=(1297, 500),
         image_shape=(1, 8, 8),
         classes=10,
-        source=sources.InScikitLearn(),
+        source=sources.BuiltIn("inside scikit-learn"),
         fingerprint="529a36f9fa2a1895",
     ),
     "fashion_mnist": Entry(

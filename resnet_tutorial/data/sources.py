@@ -12,13 +12,16 @@ from resnet_tutorial.data import cifar, fashion
 from resnet_tutorial.data.download import Remote, home, sha256
 
 
-class InScikitLearn:
-    """Data that come with scikit-learn."""
+class BuiltIn:
+    """Data that are there already, with a package or made by code; `place` says where."""
 
     downloadable = False
 
+    def __init__(self, place: str):
+        self._place = place
+
     def place(self) -> str:
-        return "inside scikit-learn"
+        return self._place
 
     def fetch(self) -> None:
         """There is nothing to fetch."""
@@ -107,7 +110,7 @@ class ArchiveOrJpegCopy(Archive):
         return super().place() or JpegCopy().place()
 
 
-Source = InScikitLearn | FashionFiles | Archive | JpegCopy
+Source = BuiltIn | FashionFiles | Archive | JpegCopy
 
 
 def _unlike(archive: Path, folder: Path) -> Path | None:

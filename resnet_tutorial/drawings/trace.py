@@ -166,11 +166,17 @@ def split(operations: list[Operation]) -> Parts:
 
 
 def _path(operations: list[Operation], last: int) -> list[int]:
-    """From the input to ``last`` along each operation's first input."""
+    """From the input to ``last``; ValueError where two earlier results meet on the way."""
     found = []
     while last >= 0:
         found.append(last)
-        last = operations[last].inputs[0]
+        sources = set(operations[last].inputs)
+        if len(sources) > 1:
+            raise Mistake(
+                f"expected one addition as the only place where two results meet, got a "
+                f"{operations[last].kind} of two: draw the parts of the block one by one"
+            )
+        last = sources.pop()
     return found[::-1]
 
 

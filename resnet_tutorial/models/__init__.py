@@ -7,9 +7,10 @@ from. The parameters have torchvision's names, so its ImageNet checkpoints load 
 Chapter: pytorch/residual_networks.
 """
 
+from resnet_tutorial.models import named
 from resnet_tutorial.models.blocks import BasicBlock, Bottleneck, BottleneckV1, PlainBlock
 from resnet_tutorial.models.descendants import DroppedBranchBlock
-from resnet_tutorial.models.named import ARCHITECTURES, build
+from resnet_tutorial.models.named import build
 from resnet_tutorial.models.preact import PreActBasicBlock, PreActBlock, PreActBottleneck
 from resnet_tutorial.models.resnet import Architecture, ResNet, cifar_stem, imagenet_stem
 from resnet_tutorial.models.shortcuts import (
@@ -43,3 +44,6 @@ __all__ = [
     "option_b_preact",
     "option_c",
 ]
+
+#: The parts of every named network.
+ARCHITECTURES = named.ARCHITECTURES
