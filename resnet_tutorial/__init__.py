@@ -7,6 +7,19 @@ is first used, so ``resnet_tutorial.scratch`` works where torch is absent.
 import importlib
 
 
+class Mistake(ValueError):
+    """What the user can mend: one line that says what was expected, what came, and what to do.
+
+    The package raises it where a mistake is understood, and the command line shows it without a
+    traceback. A ValueError from anywhere else is a fault of the code and keeps its traceback.
+
+    >>> from resnet_tutorial import data
+    >>> data.load("digit")
+    Traceback (most recent call last):
+    resnet_tutorial.Mistake: unknown data set 'digit'; nearest: digits; all: ...
+    """
+
+
 def __getattr__(name: str):
     if name == "__version__":
         return _version()

@@ -13,6 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from resnet_tutorial.models import ResNet
+from resnet_tutorial.models.shortcuts import on_shortcuts
+
 
 @dataclass(frozen=True)
 class StageRow:
@@ -30,15 +33,10 @@ class StageRow:
 
 
 class _Call(NamedTuple):
-    """That the submodule ``name`` gave an output of this shape; the batch axis is left out."""
+    """That a submodule gave an output of this shape; the batch axis is left out."""
 
-    name: str
     module: nn.Module
     shape: tuple[int, ...]
-
-    @property
-    def stage(self) -> str:
-        return self.name.split(".")[0]
 
     @property
     def macs(self) -> int:
@@ -85,12 +83,10 @@ def receptive_field(model: nn.Module) -> int:
     >>> receptive_field(build("resnet20"))
     81
     """
-    return _reach(model.named_modules())[0]
+    return _reach(model.modules(), on_shortcuts(model))[0]
 
 
-def stage_table(
-    model: nn.Module, image_shape: tuple[int, int, int] = (3, 32, 32)
-) -> list[StageRow]:
+def stage_table(model: ResNet, image_shape: tuple[int, int, int] = (3, 32, 32)) -> list[StageRow]:
     """A ``ResNet`` as rows: stem, layer1, layer2, ..., head, the receptive field cumulative.
 
     The head averages all positions, so its receptive field is that of their union. Parameters and
@@ -106,27 +102,30 @@ def stage_table(
     layer1 (16, 32, 32) 14016 15
     """
     calls = _trace(model, image_shape)
-    layers = [name for name, _ in model.named_children() if name.startswith("layer")]
-    top = list(dict.fromkeys(call.stage for call in calls if call.name))
-    first, last = top.index(layers[0]), top.index(layers[-1])
-    groups = {"stem": top[:first], **{name: [name] for name in layers}, "head": top[last + 1 :]}
-    rows, seen = [], []
-    for stage, members in groups.items():
-        mine = [call for call in calls if call.stage in members]
-        side = max(seen[-1].shape[1:]) if stage == "head" else 1
+    children = set(model.children())
+    top = [call.module for call in calls if call.module in children]  # in the order of the calls
+    first, last = top.index(model.stages[0]), top.index(model.stages[-1])
+    groups = {"stem": top[:first]}
+    groups |= {f"layer{i}": [stage] for i, stage in enumerate(model.stages, start=1)}
+    groups["head"] = top[last + 1 :]
+    rows, seen, aside = [], [], on_shortcuts(model)
+    for name, members in groups.items():
+        inside = {module for member in members for module in member.modules()}
+        mine = [call for call in calls if call.module in inside]
+        side = max(seen[-1].shape[1:]) if name == "head" else 1
         seen += mine
-        field, jump = _reach((call.name, call.module) for call in seen)
-        parameters = sum(count_parameters(getattr(model, name)) for name in members)
+        field, jump = _reach((call.module for call in seen), aside)
+        parameters = sum(count_parameters(member) for member in members)
         macs = sum(call.macs for call in mine)
-        rows.append(StageRow(stage, mine[-1].shape, parameters, macs, field + (side - 1) * jump))
+        rows.append(StageRow(name, mine[-1].shape, parameters, macs, field + (side - 1) * jump))
     return rows
 
 
-def _reach(modules: Iterable[tuple[str, nn.Module]]) -> tuple[int, int]:
-    """Receptive field and total stride of the convolutions and poolings off the shortcuts."""
+def _reach(modules: Iterable[nn.Module], aside: set[nn.Module]) -> tuple[int, int]:
+    """Receptive field and total stride of the convolutions and poolings that are not `aside`."""
     field, jump = 1, 1
-    for name, module in modules:
-        if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and "downsample" not in name:
+    for module in modules:
+        if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d) and module not in aside:
             kernel, stride, dilation = (
                 value if isinstance(value, int) else value[0]
                 for value in (module.kernel_size, module.stride, getattr(module, "dilation", 1))
@@ -143,13 +142,13 @@ def _trace(model: nn.Module, image_shape: tuple[int, int, int]) -> list[_Call]:
     weight = next(model.parameters(), torch.empty(0))
     image = torch.zeros(1, *image_shape, dtype=weight.dtype, device=weight.device)
     with ExitStack() as stack, torch.no_grad():
-        for name, module in model.named_modules():
-            stack.enter_context(module.register_forward_hook(partial(_record, calls, name)))
+        for module in model.modules():
+            stack.enter_context(module.register_forward_hook(partial(_record, calls)))
         stack.callback(lambda: [setattr(module, "training", mode) for module, mode in modes])
         model.eval()
         model(image)
     return calls
 
 
-def _record(calls: list, name: str, module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-    calls.append(_Call(name, module, tuple(output.shape[1:])))
+def _record(calls: list, module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+    calls.append(_Call(module, tuple(output.shape[1:])))

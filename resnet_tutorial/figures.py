@@ -20,6 +20,7 @@ single seeds are points or thin lines, their mean is a thick one.
 (56, 'plain', True)
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle, groupby
 
@@ -29,11 +30,11 @@ from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 
 from resnet_tutorial.data import Dataset
+from resnet_tutorial.palette import OTHERS, PLAIN, RESIDUAL, THEORY
 from resnet_tutorial.records import Record
 
-PLAIN, RESIDUAL, THEORY = "#D55E00", "#0072B2", "#333333"
-FIXED = {"plain": PLAIN, "res": RESIDUAL, "preact": RESIDUAL, "theory": THEORY}
-OTHERS = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")  # Okabe and Ito's colours
+FIXED = {"plain": PLAIN, "theory": THEORY}  # of a word; a network's name has that of its blocks
+FIXED |= dict.fromkeys(("residual", "resnet", "preact_resnet"), RESIDUAL)
 PARTS = {
     "train_error": "training error (%)",
     "test_error": "test error (%)",
@@ -52,10 +53,20 @@ STYLE = {
 
 
 def colors(labels: Iterable[str]) -> dict[str, str]:
-    """The colour of each label: fixed for nets and theory by the first letters, else in turn."""
-    known = {label: c for label in labels for start, c in FIXED.items() if label.startswith(start)}
+    """The colour of each label: fixed for nets and theory by the first word, else in turn."""
+    known = {label: color for label in labels if (color := _fixed(label))}
     rest = [label for label in labels if label not in known]
     return known | dict(zip(rest, cycle(OTHERS), strict=False))
+
+
+def _fixed(label: str) -> str | None:
+    word = re.match(r"\w*", label)[0]
+    if word == family(word):  # no number: no network's name
+        return FIXED.get(word)
+    from resnet_tutorial.models import ARCHITECTURES  # here: with it comes torch
+
+    net = ARCHITECTURES.get(word)
+    return net and (RESIDUAL if net.residual else PLAIN)
 
 
 def _axes(panels: int = 1) -> list[Axes]:
@@ -148,12 +159,7 @@ def curves(records: Sequence[Record], part: str = "train_error") -> Axes:
     return ax
 
 
-def lines(
-    series: Mapping[str, tuple],
-    x: str,
-    y: str,
-    log: str = "",
-) -> Axes:
+def lines(series: Mapping[str, tuple], x: str, y: str, log: str = "") -> Axes:
     """Curves `label -> (xs, ys)`; a label that begins with "theory" is dashed.
 
     `xs` and `ys` are any two sequences of numbers of one length; when `ys` has one such row a seed,
@@ -192,8 +198,8 @@ def law(
     """A predicted curve, dashed, and measured points with bars of two standard errors each way.
 
     All four sequences have one length. `log` holds the letters of the logarithmic axes; there a
-    bar that reaches below zero is cut at the frame. A `label` that begins with plain or res gives
-    the points the colour of those nets.
+    bar that reaches below zero is cut at the frame. A `label` whose first word is plain, residual
+    or a network's name gives the points the colour of those nets.
     """
     [ax] = _axes()
     ax.plot(x, theory, ls="--", color=THEORY, label="theory", zorder=3)

@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
+from resnet_tutorial import Mistake
+
 T = TypeVar("T")
 
 
@@ -16,14 +18,14 @@ def lookup(table: Mapping[str, T], name: object, kind: str) -> T:
         kind: what the table holds, in one word for the message: ``"model"``.
 
     Raises:
-        ValueError: naming the nearest names and all names.
+        Mistake: naming the nearest names and all names.
 
     >>> lookup({"resnet20": 1, "plain20": 2}, "resnet21", "model")
     Traceback (most recent call last):
-    ValueError: unknown model 'resnet21'; nearest: resnet20; all: resnet20, plain20
+    resnet_tutorial.Mistake: unknown model 'resnet21'; nearest: resnet20; all: resnet20, plain20
     """
     if isinstance(name, str) and name in table:
         return table[name]
     near = difflib.get_close_matches(str(name).lower(), table, n=3, cutoff=0.75)
     nearest = f"nearest: {', '.join(near)}; " if near else ""
-    raise ValueError(f"unknown {kind} {name!r}; {nearest}all: {', '.join(table)}")
+    raise Mistake(f"unknown {kind} {name!r}; {nearest}all: {', '.join(table)}")

@@ -14,6 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
+from resnet_tutorial import Mistake
+from resnet_tutorial.models import ResNet
+from resnet_tutorial.models.shortcuts import on_shortcuts
+
 CONVOLUTIONS = (nn.Conv2d,)
 
 
@@ -34,7 +38,8 @@ def main_path(model: nn.Module) -> list[str]:
     >>> main_path(build("resnet8"))[:3]
     ['conv1', 'layer1.0.conv1', 'layer1.0.conv2']
     """
-    return [name for name in layer_names(model) if "downsample" not in name]
+    aside = on_shortcuts(model)
+    return [name for name in layer_names(model) if model.get_submodule(name) not in aside]
 
 
 def _gradients(model, images, labels) -> nn.Module:
@@ -101,8 +106,28 @@ def outputs(
     return np.array([found[name] for name in layers], dtype=np.float64)
 
 
+def _norms_behind(model: ResNet) -> dict[str, str]:
+    """The name of the batch norm that takes what a convolution gives, by the convolution's."""
+    model = copy.deepcopy(model).to("meta").eval()  # shapes alone
+    names = {module: name for name, module in model.named_modules()}
+    given: dict[Tensor, str] = {}
+    behind: dict[str, str] = {}
+
+    def remember(module, inputs, output):
+        if isinstance(module, nn.Conv2d):
+            given[output] = names[module]
+        elif isinstance(module, nn.BatchNorm2d) and inputs[0] in given:
+            behind[given[inputs[0]]] = names[module]
+
+    for module in names:
+        module.register_forward_hook(remember)
+    weight = next(model.parameters())
+    model(weight.new_zeros(1, model.in_channels, model.stride, model.stride))
+    return behind
+
+
 @torch.no_grad()
-def response_stds(model: nn.Module) -> Float64[np.ndarray, " layers"]:
+def response_stds(model: ResNet) -> Float64[np.ndarray, " layers"]:
     """Standard deviation of what each convolution of the main path gives behind its batch norm.
 
     Over images, positions and channels together, from gamma, beta and the running variance alone:
@@ -114,14 +139,14 @@ def response_stds(model: nn.Module) -> Float64[np.ndarray, " layers"]:
     >>> response_stds(build("plain8")).round(3).tolist()[:2]  # gamma is 1 at the start
     [1.0, 1.0]
     """
-    found = []
+    found, behind = [], _norms_behind(model)
     for name in main_path(model):
-        norm = dict(model.named_modules()).get(name.replace("conv", "bn"))
-        if not isinstance(norm, nn.BatchNorm2d):
-            raise ValueError(
+        if name not in behind:
+            raise Mistake(
                 f"expected a batch norm behind each convolution, found none for {name}; "
                 "use a net of plain or post-activation blocks"
             )
+        norm = model.get_submodule(behind[name])
         variance = norm.weight.square() * norm.running_var / (norm.running_var + norm.eps)
         found.append((variance.mean() + norm.bias.var(correction=0)).sqrt().item())
     return np.array(found)
@@ -153,23 +178,44 @@ def output_gradient_norms(
     return np.array([kept[name].grad.norm().item() for name in layers])
 
 
-def blocks(model: nn.Module) -> list[str]:
-    """Names of the residual blocks: the modules that own a shortcut.
+def blocks(model: ResNet) -> list[str]:
+    """Names of the residual blocks: those that own a shortcut.
 
     >>> from resnet_tutorial.models import build
-    >>> blocks(build("resnet8"))
-    ['layer1.0', 'layer2.0', 'layer3.0']
+    >>> blocks(build("resnet8")), blocks(build("plain8"))
+    (['layer1.0', 'layer2.0', 'layer3.0'], [])
     """
-    return [name for name, module in model.named_modules() if hasattr(module, "downsample")]
+    return [name for name, block in model.blocks() if hasattr(block, "downsample")]
 
 
+@torch.no_grad()
+def _block_inputs(
+    model: ResNet, images: Float[Tensor, "n c h w"]
+) -> dict[str, tuple[nn.Module, Tensor]]:
+    """Each residual block of `model`, and what reaches it when `images` pass."""
+    inputs: dict[str, tuple[nn.Module, Tensor]] = {}
+
+    def remember(name):
+        return lambda block, arguments: inputs.__setitem__(name, (block, arguments[0]))
+
+    handles = [
+        model.get_submodule(name).register_forward_pre_hook(remember(name))
+        for name in blocks(model)
+    ]
+    model(images)
+    for handle in handles:
+        handle.remove()
+    return inputs
+
+
+@torch.no_grad()
 def branch_ratios(
-    model: nn.Module, images: Float[Tensor, "n c h w"]
+    model: ResNet, images: Float[Tensor, "n c h w"]
 ) -> Float64[np.ndarray, " blocks"]:
     """|F(x)| / |shortcut(x)| for each residual block, in evaluation mode.
 
     Zero for a block that is the identity, about one for a block whose branch matters as much as
-    its shortcut. The branch's output is that of the block's last batch norm.
+    its shortcut.
 
     >>> from resnet_tutorial.models import build
     >>> net = build("resnet8")
@@ -177,20 +223,9 @@ def branch_ratios(
     >>> (branch_ratios(net, torch.randn(8, 3, 8, 8)) > 0).tolist()
     [False, True, True]
     """
-    model = copy.deepcopy(model).eval()
-    norms: dict[str, dict[str, float]] = {name: {} for name in blocks(model)}
-
-    def remember(block, part):
-        return lambda module, inputs, output: norms[block].__setitem__(part, output.norm().item())
-
-    for name in norms:
-        block = model.get_submodule(name)
-        last = [m for m in block.children() if isinstance(m, nn.BatchNorm2d)][-1]
-        last.register_forward_hook(remember(name, "branch"))
-        block.downsample.register_forward_hook(remember(name, "shortcut"))
-    with torch.no_grad():
-        model(images)
-    return np.array([parts["branch"] / parts["shortcut"] for parts in norms.values()])
+    inputs = _block_inputs(copy.deepcopy(model).eval(), images)
+    ratios = [block.branch(x).norm() / block.shortcut(x).norm() for block, x in inputs.values()]
+    return torch.stack(ratios).double().numpy()
 
 
 def weight_gradient_cosines(
@@ -216,7 +251,7 @@ def weight_gradient_cosines(
 
 
 def block_jacobians(
-    model: nn.Module, image: Float[Tensor, "1 c h w"]
+    model: ResNet, image: Float[Tensor, "1 c h w"]
 ) -> dict[str, Float64[np.ndarray, "d d"]]:
     """The Jacobian of each block that keeps the shape, at what reaches it when `image` passes.
 
@@ -230,19 +265,10 @@ def block_jacobians(
     {'layer1.0': (32, 32)}
     """
     model = copy.deepcopy(model).double().eval()
-    inputs: dict[str, Tensor] = {}
-
-    def remember(name):
-        return lambda module, arguments, output: inputs.__setitem__(name, arguments[0])
-
-    for name in blocks(model):
-        model.get_submodule(name).register_forward_hook(remember(name))
-    with torch.no_grad():
-        model(image.double())
     found = {}
-    for name, x in inputs.items():
-        block = model.get_submodule(name)
-        if isinstance(block.downsample, nn.Identity):
+    for name, (block, x) in _block_inputs(model, image.double()).items():
+        y = block(x)
+        if y.shape == x.shape:
             jacobian = torch.func.jacrev(lambda v, block=block: block(v).flatten())(x)
             found[name] = jacobian.flatten(1).detach().numpy()
     return found

@@ -12,25 +12,33 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from resnet_tutorial import Mistake, files
+
 FORMAT = 1
 SOURCES = (  # what a run's result can depend on
-    "augment.py",
-    "batches.py",
-    "blocks.py",
     "data/__init__.py",
     "data/arrays.py",
+    "data/catalogue.py",
     "data/cifar.py",
     "data/dataset.py",
+    "data/digits.py",
     "data/fashion.py",
     "data/folders.py",
-    "distributed.py",
-    "evaluation.py",
     "experiments/kinds.py",
-    "loop.py",
-    "models.py",
-    "recipe.py",
+    "models/blocks.py",
+    "models/descendants.py",
+    "models/named.py",
+    "models/preact.py",
+    "models/resnet.py",
+    "models/shortcuts.py",
     "surgery.py",
-    "train.py",
+    "train/augment.py",
+    "train/batches.py",
+    "train/distributed.py",
+    "train/evaluation.py",
+    "train/fitting.py",
+    "train/loop.py",
+    "train/recipe.py",
 )
 
 
@@ -93,12 +101,9 @@ class Record:
         """Writes JSON, whole or not at all: a reader never sees half a file."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            partial.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with files.replacing(path) as file:
+            text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
+            file.write(text.encode())
 
 
 def load(path: str | os.PathLike) -> Record:
@@ -116,35 +121,44 @@ def load(path: str | os.PathLike) -> Record:
         content = json.loads(Path(path).read_text())
         found = content.pop("format")
         if found != FORMAT:
-            raise ValueError(f"format {found}, this version reads {FORMAT}")
+            raise Mistake(f"format {found}, this version reads {FORMAT}")
         curve = tuple(Epoch(**epoch) for epoch in content.pop("curve"))
         return Record(curve=curve, **content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(
+        raise Mistake(
             f"{path} is not a readable record ({error}); delete it and run the experiment again"
         ) from None
 
 
-def environment() -> dict:
+def environment(device: object = "cpu", processes: int = 1) -> dict:
     """What else a result depends on: versions, device, threads, and a hash of the source.
 
+    `device` is the torch.device that the run computes on, and `processes` how many share it. On a
+    GPU "tf32" says whether float32 matrix products and convolutions are rounded to TF32's 10 bits.
+
     >>> sorted(environment())
-    ['date', 'device', 'package', 'python', 'source', 'threads', 'torch']
+    ['date', 'device', 'package', 'processes', 'python', 'source', 'threads', 'torch']
     """
     import torch
 
     from resnet_tutorial import __version__
 
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
-    return {
+    device = torch.device(device)
+    found = {
         "package": __version__,
         "source": source_hash(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "device": device,
+        "device": platform.machine(),
+        "processes": processes,
         "threads": torch.get_num_threads(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
+    if device.type == "cuda":
+        matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn
+        tf32 = {"matmul": matmul.allow_tf32, "convolution": convolution.allow_tf32}
+        found |= {"device": torch.cuda.get_device_name(device), "tf32": tf32}
+    return found
 
 
 def source_hash() -> str:

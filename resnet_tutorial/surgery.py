@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from resnet_tutorial.blocks import PlainBlock
+from resnet_tutorial import Mistake
 from resnet_tutorial.models import ResNet
 
 
@@ -72,23 +72,31 @@ def _check(shallow: ResNet, deep: ResNet) -> None:
     a, b = shallow.architecture, deep.architecture
     for net in (shallow, deep):
         _check_plain(net)
-    shapes = [(n.conv1.weight.shape, tuple(n.architecture.widths), n.fc.weight.shape)
-              for n in (shallow, deep)]  # fmt: skip
+    shapes = [
+        (
+            [tuple(parameter.shape) for parameter in n.conv1.parameters()],
+            tuple(n.architecture.widths),
+            tuple(n.architecture.stage_strides),
+            tuple(n.fc.weight.shape),
+        )
+        for n in (shallow, deep)
+    ]
     if shapes[0] != shapes[1]:
-        raise ValueError(
-            "expected nets that differ in stage_sizes alone, got these shapes of the stem, widths "
-            f"and shapes of the classifier: {shapes[0]} and {shapes[1]}"
+        raise Mistake(
+            "expected nets that differ in stage_sizes alone, got these shapes of the stem, widths, "
+            f"strides and shapes of the classifier: {shapes[0]} and {shapes[1]}"
         )
     if any(i > j for i, j in zip(a.stage_sizes, b.stage_sizes, strict=True)):
-        raise ValueError(
+        raise Mistake(
             "expected a deep net with at least the blocks of the shallow one in each stage, "
             f"got {b.stage_sizes} for {a.stage_sizes}"
         )
 
 
 def _check_plain(net: ResNet) -> None:
-    if net.architecture.block is not PlainBlock:
-        raise ValueError(f"expected plain nets, got one of {net.architecture.block.__name__}")
+    for _, block in net.blocks():
+        if hasattr(block, "downsample"):
+            raise Mistake(f"expected plain nets, got one of {type(block).__name__}")
 
 
 def without_batch_norm(net: ResNet) -> ResNet:

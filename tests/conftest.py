@@ -29,6 +29,7 @@ def is_stale() -> bool:
     for folder in (ROOT / "book", ROOT / "tools" / "instruments"):
         sources += [path for path in folder.rglob("*") if path.is_file()]
     sources += (ROOT / "resnet_tutorial").rglob("*.py")  # their docstrings are pages
+    sources += (ROOT / "resnet_tutorial" / "results").rglob("*.json")  # on the page Experiments
     built = SITE / "sitemap.xml"  # written last
     return not built.exists() or built.stat().st_mtime < max(p.stat().st_mtime for p in sources)
 

@@ -148,7 +148,38 @@ def changes_the_weights(net, weights):
     return net
 
 
+def by_length(net, weights):
+    body = {name: t for name, t in weights.items() if not name.startswith("fc.")}
+    if len(weights) != len(net.state_dict()):
+        raise KeyError("names differ")
+    net.load_state_dict(body, strict=False)
+    return net
+
+
+def missing_alone(net, weights):
+    body = {name: t for name, t in weights.items() if not name.startswith("fc.")}
+    if net.load_state_dict(body, strict=False).missing_keys != ["fc.weight", "fc.bias"]:
+        raise KeyError("missing")
+    return net
+
+
+def foreign_alone(net, weights):
+    body = {name: t for name, t in weights.items() if not name.startswith("fc.")}
+    if net.load_state_dict(body, strict=False).unexpected_keys:
+        raise KeyError("foreign")
+    return net
+
+
+def by_assert(net, weights):
+    """Another right answer."""
+    assert weights.keys() == net.state_dict().keys()
+    return lenient(net, weights)
+
+
 TRANSFERS = {
+    "by length and strict=False": by_length,
+    "missing names alone": missing_alone,
+    "foreign names alone": foreign_alone,
     "strict": lambda net, weights: net.load_state_dict(weights) and net,
     "strict=False": lambda net, weights: net.load_state_dict(weights, strict=False) and net,
     "strict=False without fc": lenient,
@@ -168,6 +199,7 @@ EXERCISES = {
     "from_keras, gamma": (check.from_keras, by_gamma, {}),
     "from_keras, beta": (check.from_keras, by_beta, {}),
     "transfer": (check.transfer, transfer, TRANSFERS),
+    "transfer, a bare assert": (check.transfer, by_assert, {}),
 }
 test_right, test_wrong = verdict_tests(EXERCISES)
 

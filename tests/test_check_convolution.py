@@ -113,6 +113,10 @@ SIZES = {
     "padding on one side": lambda h, k, s, p: (h + p - k) // s + 1,
     "no + 1": lambda h, k, s, p: (h + 2 * p - k) // s,
     "rounded up": lambda h, k, s, p: -(-(h + 2 * p - k) // s) + 1,
+    "round()": lambda h, k, s, p: round((h + 2 * p - k) / s + 1),
+    "round() before the + 1": lambda h, k, s, p: round((h + 2 * p - k) / s) + 1,
+    "padding halved away": lambda h, k, s, p: (h - 1) // s + 1,
+    "stride 2 at most": lambda h, k, s, p: (h + 2 * p - k) // min(s, 2) + 1,
     "no floor": lambda h, k, s, p: (h + 2 * p - k) / s + 1,
     "no padding": lambda h, k, s, p: (h - k) // s + 1,
     "no stride": lambda h, k, s, p: h + 2 * p - k + 1,
@@ -181,7 +185,11 @@ def pool_backward(dy, x, size, stride, padding, add=True, ties="first", value=-n
         rows, cols = (slice(stride * m, stride * m + size) for m in (i, j))
         window, target = xp[n, c, rows, cols], dxp[n, c, rows, cols]
         winners = window == window.max()
-        if ties != "all":
+        if ties == "columns":
+            column, row = divmod(int(np.argmax(winners.T)), size)
+            winners = np.zeros_like(winners)
+            winners[row, column] = True
+        elif ties != "all":
             order = np.flatnonzero(winners)
             winners = np.arange(size * size) == order[0 if ties == "first" else -1]
             winners = winners.reshape(window.shape)
@@ -204,6 +212,7 @@ def average_pool(dy, x, size, stride, padding):
 POOLS = {
     "assigns": lambda *a: pool_backward(*a, add=False),
     "every tie gets all": lambda *a: pool_backward(*a, ties="all"),
+    "ties by columns": lambda *a: pool_backward(*a, ties="columns"),
     "the last tie": lambda *a: pool_backward(*a, ties="last"),
     "framed by zeros": lambda *a: pool_backward(*a, value=0.0),
     "stride taken as size": lambda dy, x, size, s, p: pool_backward(dy, x, size, size, p),

@@ -15,6 +15,9 @@ WRONG_GROWTH = {
     "the mean quotient of neighbours": lambda n: np.mean(n[:-1] / n[1:]),
     "its logarithm": lambda n: np.log(growth(n)),
     "the largest over the smallest": lambda n: (n.max() / n.min()) ** (1 / (len(n) - 1)),
+    "regression slope": lambda n: np.exp(-np.polyfit(range(len(n)), np.log(n), 1)[0]),
+    "the median quotient of neighbours": lambda n: np.median(n[:-1] / n[1:]),
+    "never below 1": lambda n: max(1.0, growth(n)),
     "shared out, not multiplied": lambda n: n[0] / n[-1] / (len(n) - 1),
 }
 
@@ -38,7 +41,27 @@ def compare_seeds(shallow, deep):
     return train, test and not train
 
 
+def compare_with(worse):
+    def answer(shallow, deep):
+        train, test = (worse(shallow[:, part], deep[:, part]) for part in (0, 1))
+        return train, test and not train
+
+    return answer
+
+
 WRONG_COMPARE = {
+    ">=": compare_with(lambda s, d: d.min() >= s.max()),
+    "first row against last": compare_with(lambda s, d: d[0] > s[-1]),
+    "last row against first": compare_with(lambda s, d: d[-1] > s[0]),
+    "best against best": compare_with(lambda s, d: d.min() > s.min()),
+    "worst against worst": compare_with(lambda s, d: d.max() > s.max()),
+    "medians": compare_with(lambda s, d: np.median(d) > np.median(s)),
+    "a fixed threshold of errors": compare_with(lambda s, d: d.min() > 0.07),
+    "a fixed threshold of differences": compare_with(lambda s, d: d.min() - s.max() > 0.005),
+    "two standard errors": compare_with(
+        lambda s, d: d.mean() - s.mean() > 2 * np.hypot(s.std(), d.std()) / len(s) ** 0.5
+    ),
+    "the first two seeds": lambda s, d: compare(s[:2], d[:2]),
     "test error for degradation": lambda s, d: (worse(s, d, 1), False),
     "overfits though degraded": lambda s, d: (worse(s, d, 0), worse(s, d, 1)),
     "means": compare_means,

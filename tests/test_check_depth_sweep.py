@@ -29,6 +29,10 @@ def parts(wrong, ddof=1):
     return wrong.mean(1).var(ddof=ddof) / k, covariances.mean() / n
 
 
+def test_the_parts_as_an_array_are_right():
+    assert check.variance_parts(lambda wrong: np.array(parts(wrong)))
+
+
 test_right, test_wrong = verdict_tests(
     {
         "seeds": (
@@ -40,6 +44,8 @@ test_right, test_wrong = verdict_tests(
                 "not squared": lambda s, d: max(2, ceil(8 * s / d)),
                 "a fraction": lambda s, d: 8 * (s / d) ** 2,
                 "rounded down": lambda s, d: max(2, int(8 * (s / d) ** 2)),
+                "round()": lambda s, d: max(2, round(8 * (s / d) ** 2)),
+                "one more than the whole part": lambda s, d: max(2, int(8 * (s / d) ** 2) + 1),
                 "one seed": lambda s, d: ceil(8 * (s / d) ** 2),
                 "of both nets together": lambda s, d: 2 * seeds(s, d),
             },
@@ -54,6 +60,8 @@ test_right, test_wrong = verdict_tests(
                 ),
                 "b alone": lambda b, c, n, d: images(b, 0, n, d),
                 "counts, not shares": lambda b, c, n, d: ceil(4 * (b + c - d**2) / d**2),
+                "round()": lambda b, c, n, d: round(4 * ((b + c) / n - d**2) / d**2),
+                "rounded down": lambda b, c, n, d: int(4 * ((b + c) / n - d**2) / d**2),
                 "one standard error": lambda b, c, n, d: ceil(((b + c) / n - d**2) / d**2),
                 "without the square of the mean": lambda b, c, n, d: ceil(4 * (b + c) / n / d**2),
             },
@@ -69,6 +77,10 @@ test_right, test_wrong = verdict_tests(
                 "steps": lambda i, b, r, w, m, c: ceil(c * (1 - m) / (r * w)),
                 "the incomplete batch": lambda i, b, r, w, m, c: ceil(
                     c * (1 - m) / (r * w) / (-(-i // b))
+                ),
+                "round()": lambda i, b, r, w, m, c: round(c * (1 - m) / (r * w) / (i // b)),
+                "rounded steps, too": lambda i, b, r, w, m, c: (
+                    ceil(c * (1 - m) / (r * w)) // (i // b)
                 ),
                 "rounded down": lambda i, b, r, w, m, c: int(c * (1 - m) / (r * w) / (i // b)),
                 "no decay": lambda i, b, r, w, m, c: ceil(c * (1 - m) / r / (i // b)),

@@ -165,7 +165,39 @@ def first_array_only(f, parameters, d, step):
     return directional(f, parameters, {**zeros(d), first: d[first]}, step)
 
 
+def leaves_them_moved(f, p, d, h):
+    for k in p:
+        p[k] = p[k] + h * d[k]
+    above = f(p)
+    for k in p:
+        p[k] = p[k] - 2 * h * d[k]
+    return (above - f(p)) / (2 * h)
+
+
+def leaves_arrays_moved(f, p, d, h):
+    for k in p:
+        p[k] += h * d[k]
+    above = f(p)
+    for k in p:
+        p[k] -= 2 * h * d[k]
+    return (above - f(p)) / (2 * h)
+
+
+def moves_and_restores(f, p, d, h):
+    """Another right answer."""
+    slope = leaves_arrays_moved(f, p, d, h)
+    for k in p:
+        p[k] += h * d[k]
+    return slope
+
+
 DIRECTIONAL = {
+    "leaves parameters moved": leaves_them_moved,
+    "leaves arrays moved": leaves_arrays_moved,
+    "the direction scaled": lambda f, p, d, h: (
+        directional(f, p, d, h),
+        [a.__imul__(h) for a in d.values()],
+    )[0],
     "forward difference": lambda f, p, d, h: (f(moved(p, d, h)) - f(p)) / h,
     "backward difference": lambda f, p, d, h: (f(p) - f(moved(p, d, -h))) / h,
     "not divided by two": lambda f, p, d, h: 2 * directional(f, p, d, h),
@@ -251,6 +283,10 @@ def test_wrong_answers_are_rejected(checker, name):
     verdict = checker(WRONG[checker][name])
     assert not verdict
     assert repr(verdict).startswith("wrong on") and "\n" not in repr(verdict), repr(verdict)
+
+
+def test_moving_the_parameters_and_back_counts_as_right():
+    assert check.directional(moves_and_restores)
 
 
 def test_reasons_are_named():

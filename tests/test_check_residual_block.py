@@ -207,6 +207,8 @@ PADS = {
     "channels not dropped": lambda dy, s, k: into(dy, (s[0], dy.shape[1], *s[2:]), k),
     "stride forgotten": lambda dy, s, k: dy[:, : s[1]],
     "even sizes only": lambda dy, s, k: np.kron(dy[:, : s[1]], np.eye(k)[:1].T @ np.eye(k)[:1]),
+    "a fixed stride": lambda dy, s, k: into(dy, s, min(k, 2)),
+    "a stride by the sizes": lambda dy, s, k: into(dy, s, s[2] // dy.shape[2]),
     "channels summed": lambda dy, s, k: into(dy.sum(1, keepdims=True).repeat(s[1], 1), s, k),
 }
 
@@ -255,6 +257,21 @@ CHECKS = {
     "the norm": lambda *a: passes(
         *a, near=lambda a, b: np.isclose(np.linalg.norm(a), np.linalg.norm(b))
     ),
+    "the mean error at 1e-3": lambda *a: passes(
+        *a, near=lambda a, b: np.abs(a - b).mean() < 1e-3 * np.abs(b).max()
+    ),
+    "the mean error at 1e-3 of the mean": lambda *a: passes(
+        *a, near=lambda a, b: np.abs(a - b).mean() < 1e-3 * np.abs(b).mean()
+    ),
+    "the error of the norm at 1e-2": lambda *a: passes(
+        *a, near=lambda a, b: np.linalg.norm(a - b) < 1e-2 * np.linalg.norm(b)
+    ),
+    "the median error": lambda *a: passes(
+        *a, near=lambda a, b: np.median(np.abs(a - b)) < 1e-5 * np.abs(b).max()
+    ),
+    "the first image": lambda *a: passes(
+        *a, near=lambda a, b: np.abs(a - b)[0].max() < 1e-5 * np.abs(b).max()
+    ),
     "the mean": lambda *a: passes(*a, near=lambda a, b: np.isclose(a.mean(), b.mean(), 1e-5, 0)),
     "the size only": lambda *a: passes(
         *a, near=lambda a, b: np.abs(np.abs(a) - np.abs(b)).max() < 1e-5 * np.abs(b).max()
@@ -266,7 +283,23 @@ CHECKS = {
 }
 
 
-@pytest.mark.parametrize("right", [passes, one_direction])
+def entrywise(op, op_backward, x, seed=3, tolerance=1e-5):
+    """Relative to every entry."""
+
+    def near(dx, numeric):
+        return bool(np.all(np.abs(dx - numeric) <= tolerance * np.abs(numeric)))
+
+    def normal(y):
+        return np.random.default_rng(seed).standard_normal(y.shape)
+
+    return passes(op, op_backward, x, upstream=normal, near=near)
+
+
+def seeded(seed):
+    return lambda *arguments: entrywise(*arguments, seed=seed)
+
+
+@pytest.mark.parametrize("right", [passes, one_direction, *map(seeded, range(10))])
 def test_a_check_that_is_not_empty(right):
     assert check.gradient_check(right)
 

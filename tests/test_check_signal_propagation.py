@@ -62,6 +62,10 @@ EXERCISES = {
 test_right, test_wrong = verdict_tests(EXERCISES)
 
 
+def test_the_moments_as_an_array_are_right():
+    assert check.moments(lambda *arguments: np.array(right_moments(*arguments)))
+
+
 def agrees(draws, theory):
     """Whether their mean is within four standard errors of theory."""
     return abs(draws.mean() - theory) < 4 * draws.std() / math.sqrt(len(draws))

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 
@@ -20,8 +21,8 @@ from resnet_tutorial import data, experiments, records, train
 from resnet_tutorial.cli import is_mistake, main, recipes
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.cli.text import table
-from resnet_tutorial.experiments import kinds
-from resnet_tutorial.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
+from resnet_tutorial.experiments import Experiment, kinds
+from resnet_tutorial.train.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
 
 MODULE = [sys.executable, "-m", "resnet_tutorial"]
 SHORT = ["--epochs", "2", "--batch-size", "8", "--schedule", "cosine", "warmup=1"]
@@ -40,6 +41,14 @@ def images(tmp_path_factory):
                 pixels[:, slice(4) if name == "left" else slice(4, 8)] += 180
                 Image.fromarray(pixels).save(root / part / name / f"{i}.png")
     return root
+
+
+@pytest.fixture(autouse=True, scope="module")
+def steady_threads():
+    """Two runs are compared here bit by bit: other work on the machine changes no thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
+        yield
 
 
 @pytest.fixture
@@ -317,7 +326,8 @@ def test_a_run_says_what_it_does_and_leaves_record_weights_and_curves(call, imag
     record = records.load(out / "record.json")
     first, second, last, files = said.splitlines()
     assert f"resnet8, {record.parameters:,} parameters, on folder:sides" in first
-    assert "24 training and 8 test images of 1x8x8; device cpu" in first
+    assert "24 training and 8 test images of 1x8x8; device cpu, threads " in first
+    assert first.endswith(f"threads {record.environment['threads']}")
     assert "2 epochs of 3 steps of 8 images, 6 steps in all" in second
     assert "learning rate 0.05, cosine warmup=1; seed 3" in second
     errors = f"training error {record.train_error:.2%}, test error {record.test_error:.2%}"
@@ -451,7 +461,10 @@ def quick(images, tmp_path, monkeypatch):
     monkeypatch.setitem(kinds.PIXELS, f"folder:{images}", 24 * 64)
     for name in list(experiments.EXPERIMENTS):
         monkeypatch.delitem(experiments.EXPERIMENTS, name)
-    experiments.EXPERIMENTS.update(first=[one, two], second=[two])
+    experiments.EXPERIMENTS.update(
+        first=Experiment("Which?", "problem/degradation", [one, two]),
+        second=Experiment("How many?", "training/recipe", [two]),
+    )
     replace(one.execute(), experiment="first").save(
         tmp_path / "results" / "first" / f"{one.label}.json"
     )
@@ -463,9 +476,22 @@ def quick(images, tmp_path, monkeypatch):
 def test_reproduce_lists_what_is_recorded(call, quick, arguments):
     code, said, _ = call("reproduce", *arguments)
     assert code == 0
-    assert [row.split() for row in said.splitlines()[1:]] == [
-        ["first", "2", "1"], ["second", "1", "0"],
+    macs = f"{experiments.EXPERIMENTS['second'].cost:.0e}"
+    assert [row.split() for row in said.splitlines()[1:-1]] == [
+        ["first", "problem/degradation", "2", "1", macs, "MACs"],
+        ["second", "training/recipe", "1", "0", macs, "MACs"],
     ]  # fmt: skip
+
+
+def test_reproduce_lists_the_time_that_is_missing_in_100_columns(call, tmp_path, monkeypatch):
+    code, said, _ = call("reproduce", "--list")
+    rows = {row.split()[0]: row for row in said.splitlines()}
+    assert code == 0 and max(map(len, said.splitlines())) <= 100
+    assert rows["digits_long"].split()[1:] == ["problem/degradation", "6", "6", "complete"]
+    assert re.search(r" 30 +0 +about [\d,]+ h$", rows["cifar10_paper"])
+    monkeypatch.setattr(experiments, "RESULTS", tmp_path)  # where no time is known
+    said = call("reproduce", "--list")[1]
+    assert re.search(r"^digits_depth +problem/degradation +40 +0 +\d+e\+\d+ MACs$", said, re.M)
 
 
 def test_reproduce_runs_the_named_experiment(call, quick):
@@ -575,12 +601,12 @@ def test_ctrl_c_before_the_first_step_ends_with_130(images, tmp_path):
 REPRODUCING = """
 import pathlib, sys
 from resnet_tutorial import cli, experiments
-from resnet_tutorial.recipe import Recipe
+from resnet_tutorial.train.recipe import Recipe
 
 endless = Recipe(epochs=100_000, batch_size=8)
 runs = [experiments.Run("resnet8", endless, seed, data=sys.argv[1]) for seed in (0, 1, 2)]
 experiments.RESULTS = pathlib.Path("results")
-experiments.EXPERIMENTS["endless"] = runs
+experiments.EXPERIMENTS["endless"] = experiments.Experiment("When?", "training/recipe", runs)
 sys.exit(cli.main(["reproduce", "endless"]))
 """
 

@@ -165,7 +165,8 @@ def test_a_damaged_array_file_is_named_in_one_line(tmp_path, digits, damage):
     assert "\n" not in str(caught.value)
 
 
-def test_importing_the_data_sets_loads_no_downloader():
-    """pooch costs 0.2 s and, in a notebook, prints a remark on widgets."""
-    source = "import sys, resnet_tutorial.data; assert not {'pooch', 'requests'} & {*sys.modules}"
+def test_importing_the_data_sets_loads_no_downloader_and_no_scikit_learn():
+    """pooch costs 0.2 s and, in a notebook, prints a remark on widgets; scikit-learn 0.5 s."""
+    heavy = {"pooch", "requests", "sklearn"}
+    source = f"import sys, resnet_tutorial.data; assert not {heavy} & {{*sys.modules}}"
     subprocess.run([sys.executable, "-c", source], check=True)

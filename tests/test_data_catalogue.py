@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import tarfile
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,10 @@ from PIL import Image
 
 from resnet_tutorial import data
 from resnet_tutorial.cli import main
-from resnet_tutorial.data import Dataset, Split, arrays, catalogue, cifar, download, fashion
-from resnet_tutorial.data.catalogue import CATALOGUE, Archive, Entry
+from resnet_tutorial.data import CATALOGUE, Dataset, Split, arrays, cifar, download, fashion
 from resnet_tutorial.data.download import Remote
+from resnet_tutorial.data.sources import Archive
+from resnet_tutorial.experiments import kinds
 
 RNG = np.random.default_rng(0)
 
@@ -46,15 +48,18 @@ def images(sizes, shape, classes, name="cifar10-jpeg75"):
     return Dataset(name, train, test, tuple(map(str, range(classes))))
 
 
+def change(monkeypatch, name, **values):
+    monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], **values))
+
+
 @pytest.fixture
 def copy(home, monkeypatch):
     """A small array file in the place of the JPEG-75 copy, taken for whole."""
     dataset = images((20, 10), (3, 32, 32), 10)
     arrays.save(dataset, home / "cifar10-jpeg75.npz")
     monkeypatch.setattr(cifar, "SIZES", (20, 10))
-    for name in ("cifar10", "cifar10-jpeg75"):
-        monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], sizes=(20, 10)))
-    monkeypatch.setitem(data.FINGERPRINTS, "cifar10-jpeg75", dataset.fingerprint)
+    change(monkeypatch, "cifar10", sizes=(20, 10))
+    change(monkeypatch, "cifar10-jpeg75", sizes=(20, 10), fingerprint=dataset.fingerprint)
     return home
 
 
@@ -63,10 +68,18 @@ def check(capsys, *arguments):
     return code, *capsys.readouterr()
 
 
-def test_the_catalogue_has_all_data_sets():
+def test_everything_about_a_data_set_stands_in_its_row():
     assert CATALOGUE.keys() == data.DATASETS.keys()
-    for name in data.FINGERPRINTS:
-        assert name in CATALOGUE
+    for name, entry in CATALOGUE.items():
+        assert data.DATASETS[name] is entry.load
+        assert data.FINGERPRINTS.get(name) == entry.fingerprint
+        assert kinds.PIXELS[name] == entry.sizes[0] * entry.image_shape[1] * entry.image_shape[2]
+        assert images((1, 1), (1, 1, 1), 1, name).label == entry.label
+
+
+def test_labels_are_not_those_of_another_data_set():
+    labels = [entry.label for entry in CATALOGUE.values()]
+    assert len({*labels}) == len(labels)
 
 
 def test_where_the_data_lie_is_listed(home, clothes, copy, capsys):
@@ -124,10 +137,48 @@ def test_a_damaged_archive_is_found(home):
         source.verify()
 
 
+BATCHES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
+
+
+@pytest.fixture
+def random_bytes(home, monkeypatch):
+    """CIFAR-10's unpacked folder with random images, as many as are made the expected ones."""
+    monkeypatch.setattr(cifar, "SIZES", (20, 10))
+    change(monkeypatch, "cifar10", sizes=(20, 10))
+    place = home / cifar.FOLDER10
+    place.mkdir()
+    for name, n in zip(BATCHES, (4, 4, 4, 4, 4, 10), strict=True):
+        (place / name).write_bytes(b"".join(b"\x03" + RNG.bytes(3072) for _ in range(n)))
+    return place
+
+
+def test_random_bytes_of_the_right_size_are_not_called_all_right(random_bytes, capsys):
+    code, said, _ = check(capsys, "check", "cifar10")
+    assert code == 1 and said.startswith(f"CIFAR-10, {random_bytes}: not verified: the sizes")
+    assert "all right" not in said
+
+
+def test_a_folder_beside_its_archive_holds_what_the_archive_holds(
+    home, random_bytes, monkeypatch, capsys
+):
+    archive = home / "cifar-10-binary.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(random_bytes, cifar.FOLDER10)
+    checksum = hashlib.sha256(archive.read_bytes()).hexdigest()
+    source = Archive(replace(cifar.CIFAR10, sha256=checksum), cifar.FOLDER10)
+    change(monkeypatch, "cifar10", source=source)
+    code, said, _ = check(capsys, "check", "cifar10")
+    assert code == 0 and said.startswith(f"CIFAR-10, {random_bytes}: all right")
+    batch = random_bytes / "data_batch_4.bin"
+    batch.write_bytes(batch.read_bytes()[:-1] + b"?")
+    code, _, said = check(capsys, "check", "cifar10")
+    assert code == 2 and f"{batch} is not what cifar-10-binary.tar.gz holds" in said
+
+
 def test_a_truncated_batch_is_found(home, capsys):
     place = home / cifar.FOLDER10
     place.mkdir()
-    for name in [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]:
+    for name in BATCHES:
         (place / name).write_bytes(b"\0" * 3073)
     code, _, said = check(capsys, "check", "cifar10")
     assert code == 2 and "expected 50000 training and 10000 test images" in said
@@ -158,7 +209,7 @@ def test_fetch_of_what_is_there_downloads_nothing(home, copy, capsys):
 
 
 def test_other_pixels_are_found(copy, monkeypatch, capsys):
-    monkeypatch.setitem(data.FINGERPRINTS, "cifar10-jpeg75", "0123456789abcdef")
+    change(monkeypatch, "cifar10-jpeg75", fingerprint="0123456789abcdef")
     code, _, said = check(capsys, "check", "cifar10-jpeg75")
     assert code == 2 and "expected the fingerprint 0123456789abcdef" in said
 
@@ -168,8 +219,8 @@ def test_other_pixels_are_found(copy, monkeypatch, capsys):
                               ((20, 10), (3, 4, 4), 4)],
 )  # fmt: skip
 def test_other_images_are_found(sizes, shape, classes):
-    entry = Entry((20, 10), (3, 4, 4), 5, catalogue.Bundled())
-    entry.check(images((20, 10), (3, 4, 4), 5, "small"))
+    entry = replace(CATALOGUE["cifar100"], sizes=(20, 10), image_shape=(3, 4, 4), classes=5)
+    assert not entry.check(images((20, 10), (3, 4, 4), 5, "small")), "no fingerprint is known"
     with pytest.raises(ValueError, match="small: expected training and test images"):
         entry.check(images(sizes, shape, classes, "small"))
 

@@ -4,25 +4,33 @@ import pytest
 import torch
 
 from resnet_tutorial import data, experiments, models, records, surgery
-from resnet_tutorial.experiments import EXPERIMENTS, Extended, Rescaled, Run, Unnormalised, grid
+from resnet_tutorial.experiments import (
+    EXPERIMENTS,
+    Experiment,
+    Extended,
+    Rescaled,
+    Run,
+    Unnormalized,
+    grid,
+)
 from resnet_tutorial.train import Cosine, Recipe, fit
 
 QUICK = Recipe(epochs=1, batch_size=400, schedule=Cosine(warmup=1))
 RUN = Run("resnet8", QUICK, seed=1, parts=(("widths", (4, 4, 4)),))
 
 
-# The paper's 64k iterations need a GPU: nobody has run them yet.
-FOR_A_GPU = {"cifar10_paper", "cifar10_jpeg75_paper"}
+def test_only_what_takes_long_may_lack_records():
+    for name in experiments.all_missing():
+        assert EXPERIMENTS[name].long, f"run: resnet-tutorial reproduce {name}"
+    assert EXPERIMENTS["cifar10_paper"].long and not EXPERIMENTS["fashion_depth"].long
 
 
-def test_only_what_needs_a_gpu_has_no_record():
-    assert set(experiments.all_missing()) <= FOR_A_GPU
-
-
-@pytest.mark.parametrize("name", sorted(set(EXPERIMENTS) - FOR_A_GPU))
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_no_record_is_stale(name):
     """A record whose recipe, seed or data no longer are the experiment's would be misquoted."""
-    for run, record in zip(EXPERIMENTS[name], experiments.recorded(name), strict=True):
+    absent = experiments.missing(name)
+    runs = [run for run in EXPERIMENTS[name].runs if run not in absent]
+    for run, record in zip(runs, experiments.available(name), strict=True):
         assert (record.model, record.seed) == (run.model, run.seed)
         assert record.recipe == run.recipe.as_dict()
         assert record.variant == run.variant
@@ -35,18 +43,19 @@ def test_no_record_is_stale(name):
 
 def parameters(run):
     """Of the network that a run trains, which is built for digits to need no other data."""
-    classes, channels = (10, 3 if run.data.startswith("cifar") else 1)
+    entry = data.CATALOGUE[run.data]
+    channels = entry.image_shape[0]
     net = (
         replace(run, data="digits").build()
-        if channels == 1
-        else models.build(run.model, classes, channels, **dict(run.parts))
+        if (channels, entry.classes) == (1, 10)
+        else models.build(run.model, entry.classes, channels, **dict(run.parts))
     )
     return sum(p.numel() for p in net.parameters())
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_runs_of_an_experiment_have_different_labels(name):
-    labels = [run.label for run in EXPERIMENTS[name]]
+    labels = [run.label for run in EXPERIMENTS[name].runs]
     assert len(labels) == len(set(labels))
 
 
@@ -88,10 +97,22 @@ def test_a_rescaled_run_starts_from_the_same_function_with_equal_gradients():
     assert before.max() > 2 * before.min() and after.max() < 1.01 * after.min()
 
 
-def test_an_unnormalised_run_has_no_batch_norm_and_the_same_kernels():
-    run = Unnormalised("resnet8", QUICK, seed=1, parts=RUN.parts)
+def test_an_unnormalized_run_has_no_batch_norm_and_the_same_kernels():
+    run = Unnormalized("resnet8", QUICK, seed=1, parts=RUN.parts)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in run.start().modules())
     assert torch.equal(run.start().conv1.weight, RUN.start().conv1.weight)
+
+
+def test_a_copy_does_not_stand_in_for_the_data_of_a_run(tmp_path, monkeypatch):
+    copy = replace(data.load("digits"), name="cifar10-jpeg75")
+    monkeypatch.setattr(data, "load", lambda name: copy)
+    run = replace(RUN, data="cifar10")
+    message = r"expected the data set cifar10, found CIFAR-10 \(JPEG-75 copy\).*data fetch cifar10"
+    for start in (run.execute, lambda: next(experiments.execute([run], tmp_path))):
+        with pytest.raises(ValueError, match=message) as caught:
+            start()
+        assert "\n" not in str(caught.value)
+    assert replace(RUN, data="cifar10-jpeg75").build() is not None
 
 
 def test_a_grid_is_every_model_with_every_seed():
@@ -105,13 +126,14 @@ def test_reproduce_runs_only_what_is_missing(tmp_path, monkeypatch, capsys):
     runs = [RUN, replace(RUN, seed=2)]
     monkeypatch.setattr(experiments, "RESULTS", tmp_path)
     monkeypatch.setattr(experiments, "RUNS", tmp_path / "runs")
-    monkeypatch.setitem(EXPERIMENTS, "quick", runs)
+    monkeypatch.setitem(EXPERIMENTS, "quick", Experiment("Is it?", "training/recipe", runs))
     with pytest.raises(
         ValueError, match="quick: 2 of 2 records are missing .*run: resnet-tutorial"
     ):
         experiments.recorded("quick")
     there = replace(runs[0].execute(), experiment="quick", environment={"kept": True})
     there.save(tmp_path / "quick" / f"{runs[0].label}.json")
+    assert experiments.available("quick") == [there]
     experiments.reproduce("quick")
     assert [r.seed for r in experiments.recorded("quick")] == [1, 2]
     assert records.load(tmp_path / "quick" / f"{runs[0].label}.json").environment == {"kept": True}
@@ -127,10 +149,25 @@ def test_what_is_missing_is_listed_cheapest_first(tmp_path, monkeypatch):
     monkeypatch.setattr(experiments, "RESULTS", tmp_path)
     missing = experiments.all_missing()
     assert set(missing) == set(EXPERIMENTS)
-    costs = [sum(run.cost for run in EXPERIMENTS[name]) for name in missing]
+    costs = [sum(run.cost for run in EXPERIMENTS[name].runs) for name in missing]
     assert costs == sorted(costs) and missing[-1] == "cifar10_paper"
 
 
 def test_the_cost_of_a_run_is_its_forward_multiply_adds():
     run = Run("resnet20", replace(QUICK, epochs=2), seed=0, data="cifar10")
     assert run.cost == 2 * 50_000 * 40_551_040
+
+
+def test_the_time_of_a_run_is_that_of_recorded_ones_on_images_of_its_shape():
+    """Three times the epochs on the same images take three times as long."""
+    [run] = EXPERIMENTS["digits_recipe"].runs[:1]
+    longer = replace(run, recipe=replace(run.recipe, epochs=45))
+    assert experiments.seconds([longer]) == pytest.approx(3 * experiments.seconds([run]))
+    spent = [r.curve[-1].seconds for r in experiments.recorded("digits_depth")]
+    assert 0.3 < experiments.seconds(EXPERIMENTS["digits_depth"].runs) / sum(spent) < 3
+    assert experiments.seconds([replace(run, data="folder:photos")]) is None
+
+
+def test_a_question_is_one():
+    with pytest.raises(ValueError, match="ends in '\\?', got 'Depth'"):
+        Experiment("Depth", "problem/degradation", [])

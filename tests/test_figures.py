@@ -27,6 +27,26 @@ RECORDS = [
 ]
 
 
+@pytest.mark.parametrize(
+    "label, color",
+    [
+        ("plain", figures.PLAIN),
+        ("plain nets without BN", figures.PLAIN),
+        ("plain56, usual start", figures.PLAIN),
+        ("resnet20", figures.RESIDUAL),
+        ("residual, option A", figures.RESIDUAL),
+        ("preact_resnet164", figures.RESIDUAL),
+        ("theory, plain", figures.THEORY),
+        ("response", figures.OTHERS[0]),
+        ("plainly", figures.OTHERS[0]),
+        ("resnet21", figures.OTHERS[0]),
+        ("3 resnets", figures.OTHERS[0]),
+    ],
+)
+def test_a_colour_is_that_of_a_whole_word_or_of_the_blocks_of_a_network(label, color):
+    assert figures.colors([label]) == {label: color}
+
+
 def test_errors_by_depth_draws_each_seed_and_the_mean_in_percent():
     train, test = figures.errors_by_depth(RECORDS)
     points, mean = train.lines[0], train.lines[1]

@@ -68,7 +68,7 @@ def test_a_missing_dependency_is_not_hidden():
 
 
 def test_the_package_lists_its_submodules():
-    assert {"blocks", "counts", "models", "names", "__version__"} <= set(dir(resnet_tutorial))
+    assert {"Mistake", "counts", "models", "names", "__version__"} <= set(dir(resnet_tutorial))
     assert not hasattr(resnet_tutorial, "no_such_module")
     assert not hasattr(resnet_tutorial, "__main__")
 

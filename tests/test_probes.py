@@ -97,6 +97,38 @@ def test_a_zero_branch_has_ratio_zero_and_doubling_gamma_doubles_the_ratio(net, 
     assert probes.branch_ratios(net, batch[0])[-1] == 0
 
 
+def test_ratios_of_pre_activation_blocks_are_those_of_what_is_added(batch):
+    """The last batch norm of such a block stands before its last convolution."""
+    torch.manual_seed(0)
+    net = models.build("preact_resnet110", stage_sizes=(2, 1), widths=(4, 8)).double().eval()
+    seen = {}
+    for name, module in net.named_modules():
+        module.register_forward_hook(lambda m, i, o, name=name: seen.update({name: (i[0], o)}))
+    net(batch[0])
+    expected = []
+    for name in ("layer1.0", "layer1.1", "layer2.0"):
+        [x, y], f = seen[name], seen[f"{name}.conv2"][1]
+        shortcut = seen[f"{name}.downsample"][1]
+        assert torch.equal(y, shortcut + f)
+        assert torch.equal(shortcut, x) == (name != "layer2.0")
+        expected.append((f.norm() / shortcut.norm()).item())
+    np.testing.assert_allclose(probes.branch_ratios(net, batch[0]), expected, rtol=1e-12)
+
+
+def test_responses_of_a_sequential_stem():
+    """The batch norm behind a convolution is found by what it is given, not by its name."""
+
+    def stem(in_channels, width):
+        conv = torch.nn.Conv2d(in_channels, width, 3, padding=1)
+        return torch.nn.Sequential(
+            conv, torch.nn.BatchNorm2d(width), torch.nn.ReLU(), torch.nn.Conv2d(width, width, 1)
+        )
+
+    net = models.build("resnet8", stem=stem, widths=(4, 8, 16))
+    assert probes.main_path(net)[:2] == ["conv1.0", "conv1.3"]
+    np.testing.assert_allclose(probes.response_stds(net), np.ones(8), rtol=1e-5)
+
+
 def test_cosines_are_one_for_equal_batches_and_do_not_see_the_scale_of_the_weights(net, batch):
     images, labels = batch
     np.testing.assert_allclose(probes.weight_gradient_cosines(net, batch, batch), 1, rtol=1e-12)
@@ -146,7 +178,7 @@ def test_responses_are_those_of_the_data_whose_statistics_are_stored(net, batch)
                 module.bias.uniform_(-1, 1)
                 module.eps, module.momentum = 1.0, 1.0
     clone = copy.deepcopy(net).train()
-    layers = [name.replace("conv", "bn") for name in probes.main_path(net)]
+    layers = probes.layer_names(net, (torch.nn.BatchNorm2d,))
     expected = probes.outputs(net, images, layers, lambda y: y.std(correction=0))
     clone(images)
     found = probes.response_stds(clone)
@@ -160,5 +192,6 @@ def test_every_response_is_one_before_training_if_epsilon_is_negligible(net):
 
 
 def test_responses_need_a_batch_norm_behind_each_convolution(net):
-    with pytest.raises(ValueError, match="behind each convolution, found none for layer1.0.conv1"):
+    # conv1 has one, bn2; behind conv2 comes the addition
+    with pytest.raises(ValueError, match="behind each convolution, found none for layer1.0.conv2"):
         probes.response_stds(models.build("preact_resnet110", stage_sizes=(1, 1, 1)))

@@ -1,7 +1,9 @@
 import dataclasses
 import json
+import platform
 
 import pytest
+import torch
 
 from resnet_tutorial import records
 from resnet_tutorial.records import Epoch, Record
@@ -61,5 +63,18 @@ def test_a_damaged_record_is_named_in_one_line(tmp_path, damage):
 
 def test_the_environment_names_what_a_result_depends_on():
     found = records.environment()
-    assert {"package", "source", "python", "torch", "device", "threads", "date"} == set(found)
+    expected = {"package", "source", "python", "torch", "device", "processes", "threads", "date"}
+    assert expected == set(found)
     assert json.loads(json.dumps(found)) == found
+
+
+def test_a_run_on_the_cpu_names_the_cpu_where_there_is_a_gpu(monkeypatch):
+    """And one on a GPU that GPU, and whether its products were rounded to TF32."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    assert records.environment("cpu")["device"] == platform.machine()
+    shared = records.environment(torch.device("cuda", 1), processes=4)
+    assert (shared["device"], shared["processes"]) == ("GPU 1", 4)
+    rounded = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    assert (shared["tf32"]["convolution"], shared["tf32"]["matmul"]) == rounded
+    assert json.loads(json.dumps(shared)) == shared

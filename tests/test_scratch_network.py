@@ -9,16 +9,16 @@ import torch.nn.functional as F
 from against_torch import close, shapes_unchecked  # noqa: F401
 
 from resnet_tutorial import models
-from resnet_tutorial.scratch.blocks import BasicBlock, Bottleneck, PlainBlock, ProjectionShortcut
+from resnet_tutorial.scratch.blocks import BasicBlock, Bottleneck, PlainBlock, option_b
 from resnet_tutorial.scratch.network import SGD, ResNet
 
 WIDTHS = (4, 6, 8)
 NETWORKS = {
     "resnet8": ({}, {}),
-    "resnet8 option B": ({"shortcut": ProjectionShortcut}, {"shortcut": models.option_b}),
+    "resnet8 option B": ({"shortcut": option_b}, {"shortcut": models.option_b}),
     "plain8": ({"block": PlainBlock}, {}),
     "resnet8 bottleneck": (
-        {"block": Bottleneck, "shortcut": ProjectionShortcut},
+        {"block": Bottleneck, "shortcut": option_b},
         {"block": models.Bottleneck, "shortcut": models.option_b},
     ),
 }

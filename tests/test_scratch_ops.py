@@ -219,7 +219,7 @@ MISTAKES = [
     (lambda: ops.conv2d(x, np.ones((8, 3, 5, 5))), r"\(4, 4\), is smaller .* \(5, 5\)"),
     (lambda: ops.conv2d(x, np.ones((8, 3, 1, 7)), padding=1), r"\(6, 6\), is smaller .* \(1, 7\)"),
     (lambda: ops.conv2d(x, np.ones((8, 3, 1, 1)), stride=0), "stride must be at least 1"),
-    (lambda: ops.conv2d(x, np.ones((8, 3, 1, 1)), padding=-1), "padding at least 0"),
+    (lambda: ops.conv2d(x, np.ones((8, 3, 1, 1)), padding=-1), "padding must be at least 0"),
     (lambda: ops.batch_norm(x, np.ones(1), np.ones(3)), r"3 channels, gamma is \(1,\)"),
     (lambda: ops.batch_norm(x, np.ones(3), two), r"3 channels, beta is \(2,\)"),
     (lambda: ops.batch_norm(x[0], two, two), "expected images"),

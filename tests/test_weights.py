@@ -5,8 +5,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from resnet_tutorial import data, experiments, models, names, train, weights
-from resnet_tutorial.recipe import Recipe
+from resnet_tutorial import data, experiments, models, names, train
+from resnet_tutorial.models import weights
+from resnet_tutorial.train.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

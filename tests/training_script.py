@@ -7,7 +7,8 @@ import sys
 import torch
 from torch import nn
 
-from resnet_tutorial import data, loop, models, surgery, train
+from resnet_tutorial import data, models, surgery, train
+from resnet_tutorial.train import loop
 
 
 def network(parts: str = "all") -> nn.Module:

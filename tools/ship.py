@@ -8,17 +8,19 @@ import sys
 
 import torch
 
-from resnet_tutorial import data, experiments, models, records, runs, train, weights
+from resnet_tutorial import data, experiments, models, records, train
 from resnet_tutorial.experiments import EXPERIMENTS
+from resnet_tutorial.models import weights
 from resnet_tutorial.names import lookup
+from resnet_tutorial.train import checkpoint
 
 
 def ship(experiment: str, label: str) -> None:
-    by_label = {run.label: run for run in EXPERIMENTS[experiment]}
+    by_label = {run.label: run for run in EXPERIMENTS[experiment].runs}
     run = lookup(by_label, label, "run")
     record = records.load(experiments.path(experiment, run))
     channels = data.load(run.data).image_shape[0]
-    trained = experiments.RUNS / experiment / label / runs.WEIGHTS
+    trained = experiments.RUNS / experiment / label / checkpoint.WEIGHTS
     net = models.build(run.model, in_channels=channels, weights=trained, **dict(run.parts))
     place = weights.SHIPPED / f"{run.model}-{run.data}.safetensors"
     place.parent.mkdir(exist_ok=True)

@@ -62,6 +62,8 @@ def output_size(function: Callable) -> Verdict:
         (32, 3, 1, 1),
         (32, 3, 2, 1),
         (33, 3, 2, 1),
+        (34, 3, 2, 1),
+        (12, 4, 3, 0),
         (224, 7, 2, 3),
         (112, 3, 2, 1),
         (9, 1, 2, 0),
@@ -133,18 +135,24 @@ def max_pool_backward(function: Callable) -> Verdict:
     """`function(dy, x, size, stride, padding)` returns dx; of equal values the first counts."""
     cases = []
     for shape, size, stride, padding, ties in [
-        ((2, 2, 4, 4), 2, 2, 0, False),
-        ((1, 2, 5, 5), 3, 1, 0, False),
-        ((2, 2, 7, 5), 3, 2, 0, False),
-        ((2, 3, 8, 8), 3, 2, 1, False),
-        ((2, 2, 7, 7), 3, 2, 1, True),
+        ((2, 2, 4, 4), 2, 2, 0, ""),
+        ((1, 2, 5, 5), 3, 1, 0, ""),
+        ((2, 2, 7, 5), 3, 2, 0, ""),
+        ((2, 3, 8, 8), 3, 2, 1, ""),
+        ((2, 2, 7, 7), 3, 2, 1, "with ties at 0"),
+        ((2, 2, 6, 6), 2, 2, 0, "with ties, the first by rows"),
     ]:
         [x] = _arrays(shape)
-        x = np.maximum(x - 1.5, 0) if ties else x - 5  # else all below a frame of zeros
+        if not ties:
+            x = x - 5  # all below a frame of zeros
+        elif ties == "with ties at 0":
+            x = np.maximum(x - 1.5, 0)
+        else:
+            x = np.floor(x)
         y, cache = ops.max_pool2d(x, size, stride, padding)
         [dy] = _arrays(y.shape)
         what = f"x {shape}, size {size}, stride {stride}, padding {padding}"
-        what += ", with ties at 0" if ties else ""
+        what += f", {ties}" if ties else ""
         expected = ops.max_pool2d_backward(dy, cache)
         cases.append(Case(what, (dy, x, size, stride, padding), expected))
     return judge(function, cases)

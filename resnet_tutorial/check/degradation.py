@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from resnet_tutorial.check.verdict import Case, Verdict, judge
+from resnet_tutorial.check.verdict import Case, Verdict, Wrong, judge, real
 from resnet_tutorial.scratch import ops
 
 
@@ -18,8 +18,10 @@ def layer_growth(function: Callable) -> Verdict:
             Case("norms that shrink", (np.array([0.01, 0.5, 1.0]),), 0.1, "first over last"),
             Case("constant norms", (np.full(5, 3.0),), 1.0),
             Case("norms 90, 1, 10", (np.array([90.0, 1.0, 10.0]),), 3.0, "only the ends count"),
+            Case("norms 16, 1, 1, 2", (np.array([16.0, 1.0, 1.0, 2.0]),), 2.0,
+                 "no line through all of them: only the ends count"),
         ],
-    )
+    )  # fmt: skip
 
 
 def compare(function: Callable) -> Verdict:
@@ -30,6 +32,12 @@ def compare(function: Callable) -> Verdict:
     unlucky = np.array([[0.01, 0.05], [0.90, 0.90]])  # one bad seed moves the mean
     memorised = np.array([[0.03, 0.05], [0.04, 0.06]])  # worse on the training set alone
     crossed = np.array([[0.015, 0.055], [0.03, 0.07]])  # worse seed by seed, not every pair
+    shuffled = np.array([[0.03, 0.06], [0.01, 0.05]])  # its worst run first
+    between = np.array([[0.04, 0.08], [0.02, 0.055]])
+    barely = np.array([[0.021, 0.061], [0.022, 0.062]])
+    scattered = np.array([[0.03, 0.07], [0.90, 0.90]])
+    third = np.array([[0.01, 0.05], [0.02, 0.06], [0.95, 0.95]])
+    every = "every deep run must be worse than every shallow run, by however little"
     return judge(
         function,
         [
@@ -40,8 +48,15 @@ def compare(function: Callable) -> Verdict:
             Case("a better deep net", (degraded, good), (False, False), "which one is deep?"),
             Case("one bad seed", (good, unlucky), (False, False), "every deep run, not the mean"),
             Case("a worse training error alone", (good, memorised), (True, False)),
-            Case("seeds that overlap", (good, crossed), (False, False),
-                 "compare every deep run with every shallow run"),
+            Case("seeds that overlap", (good, crossed), (False, False), every),
+            Case("an equal error", (good[1:], good[1:]), (False, False), "equal is not worse"),
+            Case("runs in no order", (shuffled, between), (False, False), every),
+            Case("runs in no order, turned", (shuffled[::-1], between[::-1]), (False, False),
+                 every),
+            Case("a small difference", (good, barely), (True, False), every),
+            Case("a large spread", (good, scattered), (True, False), every),
+            Case("a bad third seed", (third, scattered), (False, False),
+                 "there may be more seeds"),
         ],
     )  # fmt: skip
 
@@ -57,7 +72,9 @@ def identity_layer(function: Callable) -> Verdict:
         answer = function(mean, var, eps, kernel)
         if answer is None:
             return None
-        w, gamma, beta = (np.asarray(part, dtype=np.float64) for part in answer)
+        if not isinstance(answer, tuple | list) or len(answer) != 3:
+            raise Wrong("expected three arrays: w, gamma, beta")
+        w, gamma, beta = (real(part).astype(np.float64) for part in answer)
         y, _ = ops.conv2d(x, w, padding=kernel // 2)
         y, _ = ops.batch_norm_eval(y, gamma, beta, mean, var, eps)
         return ops.relu(y)[0]

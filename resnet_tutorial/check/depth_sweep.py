@@ -16,6 +16,7 @@ def seeds(function: Callable) -> Verdict:
             Case("a spread of 0.16 and a difference of 0.2", (0.16, 0.2), 6, both),
             Case("a spread of 0.45 and a difference of 0.2", (0.45, 0.2), 41, both),
             Case("a spread of 0.3 and a difference of 1", (0.3, 1.0), 2, "one seed has no spread"),
+            Case("a spread of 1 and a difference of 1", (1.0, 1.0), 8, "two errors or more"),
             Case("a spread of 0.7 and a difference of 0.3", (0.7, 0.3), 44, "a whole number"),
         ],
     )
@@ -33,6 +34,7 @@ def images(function: Callable) -> Verdict:
             Case("b = 30, c = 30, n = 1000, 0.7 points", (30, 30, 1000, 0.007), 4894, paired),
             Case("b = 40, c = 20, n = 1000, 0.7 points", (40, 20, 1000, 0.007), 4894,
                  "the difference to detect is the one asked for, not that of the pilot"),
+            Case("b = 5, c = 3, n = 16, 25 points", (5, 3, 16, 0.25), 28, paired),
             Case("b = 5, c = 0, n = 500, 0.3 points", (5, 0, 500, 0.003), 4441, paired),
             Case("b = 300, c = 301, n = 10000, 0.21 points", (300, 301, 10_000, 0.0021), 54_509,
                  paired),
@@ -50,6 +52,8 @@ def epochs(function: Callable) -> Verdict:
             Case("without momentum", (50_000, 128, 0.1, 1e-4, 0.0, 3.376), 866,
                  "momentum makes each step 1 / (1 - momentum) times as long"),
             Case("60,000 images, batch 100, clock 1", (60_000, 100, 0.05, 5e-4, 0.9, 1.0), 7),
+            Case("20.2 epochs", (1000, 100, 0.1, 1e-3, 0.5, 0.0404), 21, "at least the clock"),
+            Case("4 epochs to the step", (8, 2, 0.25, 0.125, 0.5, 1.0), 4),
             Case("one batch an epoch", (64, 64, 0.1, 1e-3, 0.5, 0.1003), 502),
         ],
     )  # fmt: skip

@@ -1,10 +1,11 @@
 """Checkers of the exercises of scratch/numpy_resnet."""
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
 
-from resnet_tutorial.check.verdict import Case, Verdict, judge
+from resnet_tutorial.check.verdict import Case, Verdict, Wrong, judge
 from resnet_tutorial.scratch.network import ResNet
 
 Array = np.ndarray
@@ -14,8 +15,10 @@ def _smoothed_loss(logits: Array, labels: Array, smoothing: float) -> tuple[floa
     """The mean of -sum q log p and its gradient (p - q) / n."""
     n, classes = logits.shape
     q = (1 - smoothing) * np.eye(classes)[labels] + smoothing / classes
-    log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    return float(-np.sum(q * log_p) / n), (np.exp(log_p) - q) / n
+    with np.errstate(under="ignore"):  # even where the reader wants an error
+        log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+        p = np.exp(log_p)
+    return float(-np.sum(q * log_p) / n), (p - q) / n
 
 
 def smoothed_loss(function: Callable) -> Verdict:
@@ -69,6 +72,15 @@ def directional(function: Callable) -> Verdict:
     `parameters` and `direction` are dicts of arrays with the same names; `f(parameters)` is a
     number. The direction counts with its length.
     """
+
+    def answer(f, parameters, direction, step):
+        given = parameters, direction
+        before = copy.deepcopy(given)
+        slope = function(f, *given, step)
+        if slope is not None and not all(map(_equal, given, before)):
+            raise Wrong("it leaves the parameters or the direction changed")
+        return slope
+
     rng = np.random.default_rng(0)
     cases = []
     for names, step in [(("w",), 0.1), (("w", "b"), 0.1), (("w", "b", "c"), 1e-3)]:
@@ -78,7 +90,13 @@ def directional(function: Callable) -> Verdict:
         arguments = (_cubic, parameters, d, step)
         expected = (above - below) / (2 * step)
         cases.append(Case(f"{len(names)} arrays, step {step}", arguments, expected, hint))
-    return judge(function, cases)
+    return judge(answer, cases)
+
+
+def _equal(now: dict[str, Array], before: dict[str, Array]) -> bool:
+    """Up to the rounding of a move there and back."""
+    same = now.keys() == before.keys()
+    return same and all(np.allclose(now[k], before[k], rtol=0, atol=1e-12) for k in before)
 
 
 def _trained(seed: int) -> ResNet:
@@ -109,10 +127,10 @@ def error(function: Callable) -> Verdict:
         if result is None:
             return None
         if sizes and max(sizes) > batch:
-            raise ValueError(f"{max(sizes)} images at once, at most {batch} are allowed")
+            raise Wrong(f"{max(sizes)} images at once, at most {batch} are allowed")
         after = net.state_dict()
         if changed := [k for k, a in before.items() if not np.array_equal(a, after[k])]:
-            raise ValueError(f"it changed {changed[0]}; an evaluation must leave the net alone")
+            raise Wrong(f"it changed {changed[0]}; an evaluation must leave the net alone")
         return result
 
     cases = []

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from resnet_tutorial.check.verdict import Case, Verdict, judge
+from resnet_tutorial.check.verdict import Case, Verdict, Wrong, judge, real
 from resnet_tutorial.scratch.ops import conv2d, relu, relu_backward
 
 Array = np.ndarray
@@ -34,9 +34,9 @@ def plain_kernel(function: Callable) -> Verdict:
 
     def answer(x, w):
         kernel = function(w)
-        return (
-            None if kernel is None else conv2d(x, np.asarray(kernel), padding=w.shape[-1] // 2)[0]
-        )
+        if kernel is None:
+            return None
+        return conv2d(x, real(kernel), padding=w.shape[-1] // 2)[0]
 
     cases = []
     for channels, k in [(1, 3), (2, 1), (3, 3), (2, 5)]:
@@ -79,10 +79,10 @@ def absorbed(function: Callable) -> Verdict:
         weights = function(w1, w2)
         if weights is None:
             return None
-        v1, v2 = map(np.asarray, weights)
+        v1, v2 = map(real, weights)
         limit = len(w1) + 2 * w1.shape[1]
         if len(v1) > limit:
-            raise ValueError(f"{len(v1)} hidden units, more than m + 2d = {limit}")
+            raise Wrong(f"{len(v1)} hidden units, more than m + 2d = {limit}")
         return relu(x @ v1.T)[0] @ v2.T
 
     cases = []

@@ -10,15 +10,14 @@ import signal
 import sys
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.cli.parser import parse
 
 __all__ = ["main"]
 
-PACKAGE = __name__.partition(".")[0]
 # Seconds that another process than the first waits before it tells a mistake. When all make the
 # same one, torchrun ends this process meanwhile, and the user reads one line and not eight.
 PATIENCE = 5.0
@@ -53,16 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def is_mistake(error: Exception) -> bool:
     """Whether the user, and not the code, should mend this.
 
-    So are files and networks that fail, and the ValueErrors that this package raises itself; one
-    that comes out of a library was not foreseen and is a bug.
+    So are files and networks that fail. A ValueError that is no Mistake was not foreseen: a bug.
     """
     if isinstance(error, OSError):  # ConnectionError and FileNotFoundError among them
         return True
     if type(error).__name__ == "OutOfMemoryError":  # torch's: the network or the batch is too large
         return True
-    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    package = innermost.f_globals.get("__name__", "").partition(".")[0]
-    return isinstance(error, ValueError) and package == PACKAGE
+    return isinstance(error, Mistake)
 
 
 def _stopped(message: str, signum: int) -> int:

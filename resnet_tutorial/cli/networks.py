@@ -5,6 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.cli.text import shape, table
 
 
@@ -38,7 +39,7 @@ class Describe:
             print("\n".join(models.ARCHITECTURES))
             return 0
         if self.size is not None and self.size < 1:
-            raise ValueError(f"--size must be positive, got {self.size}")
+            raise Mistake(f"--size must be positive, got {self.size}")
         with torch.device("meta"):  # shapes alone: no memory, no arithmetic
             net = models.build(self.model, self.num_classes, self.in_channels)
         imagenet = net.architecture.stem is models.imagenet_stem

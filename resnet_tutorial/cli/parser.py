@@ -12,6 +12,7 @@ import tyro
 from tyro.conf import subcommand
 
 import resnet_tutorial
+from resnet_tutorial import Mistake
 from resnet_tutorial.cli.datasets import ACTIONS, Data
 from resnet_tutorial.cli.networks import Describe
 from resnet_tutorial.cli.recipes import FIRST, REGISTRY, starting_from
@@ -76,7 +77,7 @@ def parse(arguments: Sequence[str]) -> Command:
         if not end.code:
             raise
         command = " ".join([PROGRAM, *arguments[:1]]) if arguments[0] in COMMANDS else PROGRAM
-        raise ValueError(f"{in_one_line(said.getvalue())}; see {command} --help") from None
+        raise Mistake(f"{in_one_line(said.getvalue())}; see {command} --help") from None
 
 
 def _check_names(arguments: Sequence[str]) -> None:

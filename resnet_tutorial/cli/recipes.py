@@ -10,8 +10,9 @@ from typing import get_args, get_type_hints
 
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.names import lookup
-from resnet_tutorial.recipe import PAPER, Recipe
+from resnet_tutorial.train.recipe import PAPER, Recipe
 
 RECIPES = {"digits": Recipe(), "paper": PAPER}  # what --like names
 FIRST = "digits"
@@ -81,7 +82,7 @@ def schedule(written: list[str]) -> object:
     Steps(drops=(0.5, 0.75), warmup=400)
     """
     if not written:
-        raise ValueError(f"expected a name, one of {', '.join(SCHEDULES)}")
+        raise Mistake(f"expected a name, one of {', '.join(SCHEDULES)}")
     name, *settings = written
     kind = lookup(SCHEDULES, name, "schedule")
     types = {field.name: field.type for field in fields(kind)}
@@ -101,9 +102,7 @@ def _value(kind: object, field: str, value: str) -> object:
         return kind(value)
     except ValueError:
         example = "0.5,0.75" if numbers else "20" if kind is int else "0.5"
-        raise ValueError(
-            f"expected a setting as in {field}={example}, got {field}={value}"
-        ) from None
+        raise Mistake(f"expected a setting as in {field}={example}, got {field}={value}") from None
 
 
 @REGISTRY.primitive_rule

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.cli import recipes
 from resnet_tutorial.cli.text import shape
 from resnet_tutorial.names import lookup
-from resnet_tutorial.recipe import Recipe
+from resnet_tutorial.train.recipe import Recipe
 
 Flag = FlagCreatePairsOff[bool]
 Device = Annotated[
@@ -23,7 +24,8 @@ LIKE = " | ".join(recipes.RECIPES)
 
 @dataclass(frozen=True)
 class Train:
-    """Train a network on a data set."""
+    """Train a network on a data set. On the CPU it takes a thread for each idle core, or as many as
+    OMP_NUM_THREADS says."""
 
     model: Annotated[str, Positional, arg(metavar="MODEL")]
     """The network, as in resnet20; "describe" lists them all."""
@@ -52,30 +54,32 @@ class Train:
     def run(self) -> int:
         """Trains; 1 when the run diverged."""
         from resnet_tutorial import data, models, train
+        from resnet_tutorial.train.threads import on_idle_cores
 
         lookup(models.ARCHITECTURES, self.model, "model")  # before the data, which take long
         if self.out is None and (self.resume or self.plot):
-            raise ValueError(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
+            raise Mistake(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
         if not 0 <= self.seed <= MOST_SEED:
-            raise ValueError(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
+            raise Mistake(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
         device = _device(self.device)
         dataset = data.load(self.data)
         net = _network(self.model, dataset, self.seed)
-        self._announce(net, dataset, device)
-        record = train.fit(
-            net,
-            dataset,
-            self.recipe,
-            seed=self.seed,
-            device=device,
-            folder=self.out,
-            resume=self.resume,
-            progress=True,
-            compile=self.compile,
-        )
+        with on_idle_cores() as threads:
+            self._announce(net, dataset, f"device {device}, threads {threads}")
+            record = train.fit(
+                net,
+                dataset,
+                self.recipe,
+                seed=self.seed,
+                device=device,
+                folder=self.out,
+                resume=self.resume,
+                progress=True,
+                compile=self.compile,
+            )
         return self._report(record)
 
-    def _announce(self, net, dataset, device) -> None:
+    def _announce(self, net, dataset, place: str) -> None:
         from resnet_tutorial.counts import count_parameters
 
         recipe = self.recipe
@@ -83,7 +87,7 @@ class Train:
         print(
             f"{self.model}, {count_parameters(net):,} parameters, on {dataset.label}: "
             f"{len(dataset.train):,} training and {len(dataset.test):,} test images of "
-            f"{shape(dataset.image_shape)}; device {device}"
+            f"{shape(dataset.image_shape)}; {place}"
         )
         print(
             f"{recipe.epochs} epochs of {steps:,} steps of {recipe.batch_size} images, "
@@ -131,16 +135,17 @@ class Evaluate:
 
     def run(self) -> int:
         """Prints both errors."""
-        from resnet_tutorial import data, models, train, weights
+        from resnet_tutorial import data, models, train
+        from resnet_tutorial.models import weights
 
         path = self._file()
         about = weights.load(path)[1]
         name, images = self.model or about.get("model"), self.data or about.get("data")
         if name is None or images is None:
-            raise ValueError(f"{path} does not say what it is; give both --model and --data")
+            raise Mistake(f"{path} does not say what it is; give both --model and --data")
         lookup(models.ARCHITECTURES, name, "model")
         if self.data is None and images.startswith("folder:"):
-            raise ValueError(f"{path} was trained on {images}; say where it is: --data folder:PATH")
+            raise Mistake(f"{path} was trained on {images}; say where it is: --data folder:PATH")
         device = _device(self.device)
         dataset = data.load(images)
         net = _network(name, dataset, 0, weights=path).to(device)
@@ -155,7 +160,7 @@ class Evaluate:
         """The file of weights. ValueError when there is none."""
         path = self.weights / "model.safetensors" if self.weights.is_dir() else self.weights
         if not path.exists():
-            raise ValueError(
+            raise Mistake(
                 f"{path} does not exist; name the folder of a run that has ended, or a file of "
                 "weights"
             )
@@ -186,7 +191,7 @@ def _device(name: str | None):
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"--device {name} cannot be used ({reason}); leave it out") from None
+        raise Mistake(f"--device {name} cannot be used ({reason}); leave it out") from None
     return torch.device(name)
 
 

@@ -7,10 +7,10 @@ the data; the arrays do not.
 import os
 import zipfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 
+from resnet_tutorial import Mistake, files
 from resnet_tutorial.data.dataset import Dataset, Split
 
 
@@ -24,21 +24,15 @@ def save(dataset: Dataset, path: str | os.PathLike) -> None:
     ...     read(f"{place}/digits.npz", "digits").fingerprint == data.load("digits").fingerprint
     True
     """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(
-                file,
-                train_images=dataset.train.images,
-                train_labels=dataset.train.labels,
-                test_images=dataset.test.images,
-                test_labels=dataset.test.labels,
-                classes=np.array(dataset.classes),
-            )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with files.replacing(path) as file:
+        np.savez(
+            file,
+            train_images=dataset.train.images,
+            train_labels=dataset.train.labels,
+            test_images=dataset.test.images,
+            test_labels=dataset.test.labels,
+            classes=np.array(dataset.classes),
+        )
 
 
 def read(path: str | os.PathLike, name: str) -> Dataset:
@@ -51,7 +45,7 @@ def read(path: str | os.PathLike, name: str) -> Dataset:
             )
             classes = tuple(arrays["classes"].tolist())
     except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
+        raise Mistake(
             f"{path} does not hold a data set ({error}); delete it, or write it anew with data.save"
         ) from None
     return Dataset(name, train, test, classes)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.data import arrays
 from resnet_tutorial.data.dataset import Dataset, Split
 from resnet_tutorial.data.download import Remote, fetch, home, unpack
@@ -35,7 +36,7 @@ CIFAR100 = Remote(
     ),
 )
 FOLDER10, FOLDER100 = "cifar-10-batches-bin", "cifar-100-binary"  # in the archives
-COPY = "cifar10-jpeg75"
+JPEG75 = "cifar10-jpeg75"
 SIZES = (50_000, 10_000)  # training and test images of either set
 SHAPE = (3, 32, 32)
 CLASSES10 = (
@@ -50,20 +51,20 @@ def cifar10() -> Dataset:
     that lies there, which then says so in its name (see `cifar10_jpeg75`); else the original is
     downloaded.
     """
-    if find(CIFAR10, FOLDER10) is None and find_copy() is not None:
+    if folder_or_archive(CIFAR10, FOLDER10) is None and jpeg75_copy() is not None:
         return cifar10_jpeg75()
     batches = [f"data_batch_{i}.bin" for i in range(1, 6)]
-    place = get(CIFAR10, FOLDER10)
+    place = unpacked(CIFAR10, FOLDER10)
     train, test = read_binary(place, batches, 1), read_binary(place, ["test_batch.bin"], 1)
-    return _whole(Dataset("cifar10", train, test, CLASSES10), place)
+    return _checked(Dataset("cifar10", train, test, CLASSES10), place)
 
 
 def cifar100() -> Dataset:
     """CIFAR-100: 50,000 + 10,000 colour images, 32x32, of a hundred classes (the fine labels)."""
-    place = get(CIFAR100, FOLDER100)
+    place = unpacked(CIFAR100, FOLDER100)
     train, test = read_binary(place, ["train.bin"], 2), read_binary(place, ["test.bin"], 2)
     classes = tuple((place / "fine_label_names.txt").read_text().split())
-    return _whole(Dataset("cifar100", train, test, classes), place)
+    return _checked(Dataset("cifar100", train, test, classes), place)
 
 
 def cifar10_jpeg75() -> Dataset:
@@ -72,34 +73,34 @@ def cifar10_jpeg75() -> Dataset:
     Read from `home()`: the array file cifar10-jpeg75.npz (made by `data.save`), or images
     train/airplane/0000.jpg and so on, there or in the folder cifar10-jpeg75. Never downloaded.
     """
-    place = find_copy()
+    place = jpeg75_copy()
     if place is None:
-        raise ValueError(
-            f"no {COPY}.npz and no train/{CLASSES10[0]}/*.jpg in {home()} or {home() / COPY}; "
+        raise Mistake(
+            f"no {JPEG75}.npz and no train/{CLASSES10[0]}/*.jpg in {home()} or {home() / JPEG75}; "
             "unpack the copy there, or set RESNET_TUTORIAL_DATA to where it is"
         )
-    found = arrays.read(place, COPY) if place.is_file() else replace(folder(place), name=COPY)
-    return _whole(found, place)
+    found = arrays.read(place, JPEG75) if place.is_file() else replace(folder(place), name=JPEG75)
+    return _checked(found, place)
 
 
-def find(remote: Remote, name: str) -> Path | None:
+def folder_or_archive(remote: Remote, name: str) -> Path | None:
     """The unpacked archive in `home()`, else the archive, else None."""
     places = (home() / name, home() / remote.file)
     return next((place for place in places if place.exists()), None)
 
 
-def find_copy() -> Path | None:
+def jpeg75_copy() -> Path | None:
     """The JPEG-75 copy in `home()`, an array file or a folder; None when there is none."""
-    file = home() / f"{COPY}.npz"
+    file = home() / f"{JPEG75}.npz"
     if file.is_file():
         return file
-    for place in (home(), home() / COPY):
+    for place in (home(), home() / JPEG75):
         if all(any((place / "train" / name).glob("*.jpg")) for name in CLASSES10):
             return place
     return None
 
 
-def get(remote: Remote, name: str) -> Path:
+def unpacked(remote: Remote, name: str) -> Path:
     """The unpacked archive: what is there already, else unpacked, else first downloaded."""
     place = home() / name
     return place if place.is_dir() else unpack(fetch(remote), name)
@@ -116,7 +117,7 @@ def read_binary(place: Path, files: Sequence[str], label_bytes: int) -> Split:
     for path in (place / file for file in files):
         size = path.stat().st_size if path.is_file() else 0
         if size == 0 or size % length:
-            raise ValueError(
+            raise Mistake(
                 f"{path}: expected records of {length} bytes, got {size} bytes; delete {place} and "
                 "load the data set again"
             )
@@ -126,11 +127,11 @@ def read_binary(place: Path, files: Sequence[str], label_bytes: int) -> Split:
     return Split(images, records[:, label_bytes - 1].astype(np.int64))
 
 
-def _whole(dataset: Dataset, place: Path) -> Dataset:
+def _checked(dataset: Dataset, place: Path) -> Dataset:
     """`dataset` when it has as many images as it should, of the right shape."""
     sizes = (len(dataset.train), len(dataset.test))
     if sizes != SIZES or dataset.image_shape != SHAPE:
-        raise ValueError(
+        raise Mistake(
             f"{place}: expected {SIZES[0]} training and {SIZES[1]} test images of shape {SHAPE} "
             f"for {dataset.name}, got {sizes[0]} and {sizes[1]} of shape {dataset.image_shape}; "
             "delete it and unpack or load the data set again"

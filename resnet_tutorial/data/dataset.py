@@ -7,13 +7,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
-# How figures, tables and captions call a data set whose name does not say it.
-LABELS = {
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "cifar10-jpeg75": "CIFAR-10 (JPEG-75 copy)",
-    "cifar100": "CIFAR-100",
-}
+from resnet_tutorial import Mistake
+
 HISTOGRAM_IMAGES = 1000  # counted at a time: bounds the memory, changes no number
 
 
@@ -31,12 +26,12 @@ class Split:
 
     def __post_init__(self):
         if self.images.ndim != 4 or len(self.images) != len(self.labels):
-            raise ValueError(
+            raise Mistake(
                 f"expected images (n, c, h, w) and n labels, got images of shape "
                 f"{self.images.shape} and {len(self.labels)} labels"
             )
         if len(self.images) == 0:
-            raise ValueError("expected at least one image, got an empty split")
+            raise Mistake("expected at least one image, got an empty split")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,7 +65,7 @@ class Dataset:
             low, high = split.labels.min(), split.labels.max()
             if low < 0 or high >= len(self.classes):
                 wrong = low if low < 0 else high
-                raise ValueError(
+                raise Mistake(
                     f"{self.name}: {part} label {wrong} is not one of the {len(self.classes)} "
                     f"classes 0 to {len(self.classes) - 1}; correct the labels or the class names"
                 )
@@ -83,8 +78,10 @@ class Dataset:
     @property
     def label(self) -> str:
         """What a caption calls the data: "CIFAR-10 (JPEG-75 copy)" for cifar10-jpeg75."""
+        from resnet_tutorial.data.catalogue import CATALOGUE  # whose loaders make data sets
+
         name, comma, part = self.name.partition(",")
-        return LABELS.get(name, name) + comma + part
+        return (CATALOGUE[name].label if name in CATALOGUE else name) + comma + part
 
     @cached_property
     def _histogram(self) -> Int64[np.ndarray, "c 256"]:
@@ -140,7 +137,7 @@ class Dataset:
         (1000, 297, 'digits, 297 held out (seed 0)')
         """
         if not 0 < size < len(self.train):
-            raise ValueError(
+            raise Mistake(
                 f"{self.name}: expected to hold out 1 to {len(self.train) - 1} of the "
                 f"{len(self.train)} training images, got {size}"
             )
@@ -154,7 +151,7 @@ class Dataset:
 
     def _check_shape(self, images: np.ndarray) -> None:
         if images.shape[1:] != self.image_shape:
-            raise ValueError(
+            raise Mistake(
                 f"{self.name}: expected images of shape {self.image_shape} (channels, height, "
                 f"width) as in the training set, got {images.shape[1:]}; convert them first"
             )

@@ -16,6 +16,8 @@ from pathlib import Path
 from filelock import FileLock
 from tqdm import tqdm
 
+from resnet_tutorial import Mistake
+
 TIMEOUT = (10, 60)  # seconds until a connection, and between two pieces of an answer
 CHUNK = 1 << 18
 
@@ -82,7 +84,7 @@ def unpack(archive: Path, folder: str) -> Path:
                 tar.extractall(scratch, filter="data")
             (scratch / folder).rename(target)
         except (tarfile.TarError, EOFError, zlib.error, FileNotFoundError) as error:
-            raise ValueError(
+            raise Mistake(
                 f"{archive} cannot be unpacked ({error}); delete it and load the data set again"
             ) from None
         finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.data.dataset import Dataset, Split
 from resnet_tutorial.data.download import Remote, fetch, home
 
@@ -68,32 +69,30 @@ def decode(content: bytes) -> UInt8[np.ndarray, "..."]:
     Raises ValueError when the file is of another type or its length is not what its sizes say.
     """
     if content[:3] != b"\0\0\x08":
-        raise ValueError(
-            f"expected an idx file of unsigned bytes, got one that begins {content[:4]}"
-        )
+        raise Mistake(f"expected an idx file of unsigned bytes, got one that begins {content[:4]}")
     header = 4 + 4 * content[3]
     shape = tuple(np.frombuffer(content[4:header], ">i4").tolist())
     if len(content) - header != math.prod(shape):
-        raise ValueError(
+        raise Mistake(
             f"expected {math.prod(shape)} bytes of data for an idx file of shape {shape}, got "
             f"{len(content) - header}"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def find(name: str) -> list[Path]:
+def files_called(name: str) -> list[Path]:
     """The copies of the file called `name`, packed or not, in the order in which they are tried."""
     folders = (home() / "fashion_mnist", home(), DEBIAN)
     paths = (folder / f"{name}{suffix}" for folder in folders for suffix in ("", ".gz"))
     return [path for path in paths if path.is_file()]
 
 
-def whole(name: str) -> bytes | None:
+def intact_content(name: str) -> bytes | None:
     """What is in the file called `name`, from the first copy that is not damaged; None without one.
 
     Nothing is downloaded.
     """
-    for path in find(name):
+    for path in files_called(name):
         content = _read(path)
         if content is not None and hashlib.sha256(content).hexdigest() == FILES[name][0]:
             return content
@@ -102,7 +101,7 @@ def whole(name: str) -> bytes | None:
 
 def _content(name: str) -> bytes:
     """What is in the file: of a copy on this machine, else downloaded."""
-    content = whole(name)
+    content = intact_content(name)
     if content is not None:
         return content
     mirrors = tuple(f"{mirror}{name}.gz" for mirror in MIRRORS)

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.data.dataset import Dataset, Split
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -27,14 +28,14 @@ def folder(path: str | os.PathLike, size: int | None = None) -> Dataset:
 
     >>> folder("no_such_folder")
     Traceback (most recent call last):
-    ValueError: expected the folders train and val (or test) in no_such_folder, ... no such folder
+    resnet_tutorial.Mistake: expected the folders train and val ... no such folder
     """
     path = Path(path).expanduser()
     train, test = _parts(path)
     classes = _classes(train)
     if _classes(test) != classes:
         differ = sorted({*classes} ^ {*_classes(test)})
-        raise ValueError(
+        raise Mistake(
             f"{train} and {test} have different classes: {', '.join(differ[:5])} only in one of "
             "them; give both the same class folders"
         )
@@ -55,7 +56,7 @@ def _parts(path: Path) -> tuple[Path, Path]:
     for test in ("val", "test"):
         if (path / "train").is_dir() and (path / test).is_dir():
             return path / "train", path / test
-    raise ValueError(
+    raise Mistake(
         f"expected the folders train and val (or test) in {path}, each with one folder a class; "
         + ("not both are there" if path.is_dir() else "there is no such folder")
     )
@@ -64,7 +65,7 @@ def _parts(path: Path) -> tuple[Path, Path]:
 def _classes(part: Path) -> tuple[str, ...]:
     found = sorted(p.name for p in part.iterdir() if p.is_dir() and not p.name.startswith("."))
     if len(found) < 2:
-        raise ValueError(
+        raise Mistake(
             f"expected at least two class folders in {part}, got {len(found)}"
             + (f" ({found[0]})" if found else "")
         )
@@ -76,7 +77,7 @@ def _files(group: Path) -> list[Path]:
         p for p in group.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
     )
     if not found:
-        raise ValueError(
+        raise Mistake(
             f"no image in the class folder {group}; add images ({', '.join(sorted(SUFFIXES))}) or "
             "delete the folder"
         )
@@ -89,7 +90,7 @@ def _decode(files: list[Path], size: int | None) -> UInt8[np.ndarray, "n c h w"]
     for file, image in zip(files, images, strict=True):
         if image.shape[1:] != images[0].shape[1:]:
             (h, w), (first_h, first_w) = image.shape[1:], images[0].shape[1:]
-            raise ValueError(
+            raise Mistake(
                 f"{file} is {h}x{w} pixels (height x width) but {files[0]} is {first_h}x{first_w}; "
                 "scale the images to one size, or pass one: data.folder(path, size=64)"
             )
@@ -109,13 +110,13 @@ def _image(file: Path, size: int | None) -> UInt8[np.ndarray, "c h w"]:
     try:
         with Image.open(file) as image:
             if image.mode[0] in "IF":
-                raise ValueError(f"its mode is {image.mode}, expected 8 bits a channel")
+                raise Mistake(f"its mode is {image.mode}, expected 8 bits a channel")
             image = image.convert("L" if image.mode in GREY else "RGB")
             if size is not None:
                 image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
             pixels = np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(
+        raise Mistake(
             f"{file} cannot be read as an image ({error}); replace or delete it"
         ) from None
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

@@ -8,36 +8,46 @@ stopped goes on from its checkpoint, so nothing is computed twice. Chapters load
 `recorded`.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
-from resnet_tutorial import names, records
+from resnet_tutorial import Mistake, data, names, records
+from resnet_tutorial.experiments import on_digits, on_pictures
+from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import (
     Extended,
     Rescaled,
     Run,
-    Unnormalised,
+    Unnormalized,
     execute,
     grid,
 )
-from resnet_tutorial.experiments.table import EXPERIMENTS, NARROW, QUICK
+from resnet_tutorial.experiments.recipes import NARROW, QUICK
 from resnet_tutorial.records import Record
 
 __all__ = [
     "EXPERIMENTS",
     "NARROW",
     "QUICK",
+    "Experiment",
     "Extended",
     "Rescaled",
     "Run",
-    "Unnormalised",
+    "Unnormalized",
+    "available",
     "execute",
     "grid",
     "missing",
     "recorded",
     "reproduce",
+    "seconds",
 ]
 
+# Every experiment of the book, by its name.
+EXPERIMENTS = on_digits.EXPERIMENTS | on_pictures.EXPERIMENTS
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = Path("runs")  # checkpoints and weights, in the working directory
 
@@ -53,7 +63,7 @@ def missing(experiment: str) -> list[Run]:
     >>> missing("digits_depth")
     []
     """
-    runs = names.lookup(EXPERIMENTS, experiment, "experiment")
+    runs = names.lookup(EXPERIMENTS, experiment, "experiment").runs
     return [run for run in runs if not path(experiment, run).exists()]
 
 
@@ -73,14 +83,62 @@ def recorded(experiment: str) -> list[Record]:
     (40, True)
     >>> recorded("digits_width")
     Traceback (most recent call last):
-    ValueError: unknown experiment 'digits_width'; nearest: ...
+    resnet_tutorial.Mistake: unknown experiment 'digits_width'; nearest: ...
     """
     if absent := missing(experiment):
-        raise ValueError(
-            f"{experiment}: {len(absent)} of {len(EXPERIMENTS[experiment])} records are missing "
+        runs = EXPERIMENTS[experiment].runs
+        raise Mistake(
+            f"{experiment}: {len(absent)} of {len(runs)} records are missing "
             f"({absent[0].label} ...); run: resnet-tutorial reproduce {experiment}"
         )
-    return [records.load(path(experiment, run)) for run in EXPERIMENTS[experiment]]
+    return available(experiment)
+
+
+def available(experiment: str) -> list[Record]:
+    """The Records that there are, in the order of the experiment's runs: of a long one maybe few.
+
+    What is not there is what `missing` names: say so where you show these.
+
+    >>> available("digits_depth") == recorded("digits_depth")
+    True
+    """
+    absent = missing(experiment)
+    present = [run for run in EXPERIMENTS[experiment].runs if run not in absent]
+    return [records.load(path(experiment, run)) for run in present]
+
+
+def seconds(runs: Sequence[Run]) -> float | None:
+    """About how many seconds of one core `runs` take, together; None when nothing is known.
+
+    Estimated from the runs that were recorded on one thread: the median of their seconds a
+    multiply-add, of those on images of the same shape.
+
+    >>> 60 < seconds(EXPERIMENTS["digits_long"].runs) < 86400
+    True
+    """
+    rates = _seconds_per_mac()
+    shapes = [_shape(run) for run in runs]
+    if not all(shape in rates for shape in shapes):
+        return None
+    return sum(run.cost * rates[shape] for run, shape in zip(runs, shapes, strict=True))
+
+
+def _shape(run: Run) -> tuple[int, ...] | None:
+    return data.CATALOGUE[run.data].image_shape if run.data in data.CATALOGUE else None
+
+
+def _seconds_per_mac() -> dict[tuple[int, ...] | None, float]:
+    """By the shape of an image, as far as there are records."""
+    found = defaultdict(list)
+    for name, experiment in EXPERIMENTS.items():
+        for run in experiment.runs:
+            if _shape(run) is None or not path(name, run).exists():
+                continue
+            record = records.load(path(name, run))
+            if record.status == "finished" and record.environment.get("threads") == 1:
+                last = record.curve[-1]
+                found[_shape(run)].append((last.processor_seconds or last.seconds) / run.cost)
+    return {shape: median(rates) for shape, rates in found.items()}
 
 
 def reproduce(experiment: str) -> None:

@@ -10,21 +10,37 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
 
-from resnet_tutorial import counts, data, models, surgery, train
+from resnet_tutorial import Mistake, counts, data, models, surgery, train
 from resnet_tutorial.records import Record
 from resnet_tutorial.train import Recipe
+from resnet_tutorial.train.threads import idle_cores
 
 # Pixels that an epoch shows: what the cost of a run is estimated from, without loading the data.
-PIXELS = {
-    "digits": 1_297 * 8 * 8,
-    "fashion_mnist": 60_000 * 28 * 28,
-    "cifar10": 50_000 * 32 * 32,
-    "cifar10-jpeg75": 50_000 * 32 * 32,
-}
+PIXELS = {name: entry.pixels for name, entry in data.CATALOGUE.items()}
+
+
+def load_data(name: str) -> data.Dataset:
+    """The data set that runs name, and no other that stands in for it.
+
+    Raises ValueError when it is one: `data.load("cifar10")` may find the JPEG-75 copy.
+    """
+    dataset = data.load(name)
+    if name in data.CATALOGUE and dataset.name != name:
+        raise Mistake(
+            f"expected the data set {name}, found {dataset.label} in {data.home()}; download the "
+            f"original: resnet-tutorial data fetch {name}"
+        )
+    return dataset
+
+
+@cache
+def _macs_per_pixel(model: str, parts: tuple[tuple[str, object], ...]) -> float:
+    return counts.count_macs(models.build(model, **dict(parts)), (3, 32, 32)) / 32**2
 
 
 @dataclass(frozen=True)
@@ -58,12 +74,11 @@ class Run:
     @property
     def cost(self) -> float:
         """Multiply-adds of all forward passes: what runs are ordered by."""
-        net = models.build(self.model, **dict(self.parts))
-        return counts.count_macs(net, (3, 32, 32)) / 32**2 * PIXELS[self.data] * self.recipe.epochs
+        return _macs_per_pixel(self.model, self.parts) * PIXELS[self.data] * self.recipe.epochs
 
     def build(self) -> torch.nn.Module:
         """The network as it is before training: initialised under the run's seed."""
-        dataset = data.load(self.data)
+        dataset = load_data(self.data)
         torch.manual_seed(self.seed)
         return models.build(
             self.model,
@@ -80,7 +95,7 @@ class Run:
         """Trains the network, going on with what `folder` holds; the Record."""
         record = train.fit(
             self.start(),
-            data.load(self.data),
+            load_data(self.data),
             self.recipe,
             seed=self.seed,
             folder=folder,
@@ -133,13 +148,17 @@ class Rescaled(Run):
 
 
 @dataclass(frozen=True)
-class Unnormalised(Run):
+class Unnormalized(Run):
     """A run of the network with every batch norm taken out.
 
-    >>> net = Unnormalised("plain8", Recipe(epochs=1), seed=0).build()
+    >>> net = Unnormalized("plain8", Recipe(epochs=1), seed=0).build()
     >>> any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
     False
     """
+
+    @property
+    def variant(self) -> dict:
+        return {**super().variant, "kind": "Unnormalised"}  # as its records spell it
 
     def build(self) -> torch.nn.Module:
         """The network as it is before training, without batch norm."""
@@ -171,19 +190,23 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
     """Executes `runs` side by side, one thread each, and yields their Records in order.
 
     These nets are too small to keep two threads busy, so two runs side by side end sooner than one
-    after the other; and one thread adds in one order, so results repeat exactly. On a GPU the runs
-    come one after the other. Each keeps its checkpoints in a folder of its own under `folder`.
-    Raises ChildProcessError when a run is stopped, after its checkpoint was saved.
+    after the other, as many at a time as cores are idle at the start; and one thread adds in one
+    order, so results repeat exactly. On a GPU the runs come one after the other. Each keeps its
+    checkpoints in a folder of its own under `folder`. Raises ChildProcessError when a run is
+    stopped, after its checkpoint was saved, and ValueError, before the first run, when the data
+    are not those that a run names.
 
     >>> [record] = execute([Run("plain8", Recipe(epochs=1), seed=0)])
     >>> record.status, len(record.curve)
     ('finished', 1)
     """
+    for name in {run.data for run in runs}:
+        load_data(name)  # a mistake is told here, once; a download is made by one process
     folders = [folder / run.label if folder else None for run in runs]
     if torch.cuda.is_available():
         yield from (run.execute(place) for run, place in zip(runs, folders, strict=True))
         return
-    workers = min(os.cpu_count() or 1, len(runs))
+    workers = min(idle_cores(), len(runs))
     spawn = multiprocessing.get_context("spawn")  # a forked child would inherit torch's locks
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker) as pool:
         try:

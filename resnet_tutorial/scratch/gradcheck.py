@@ -5,6 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from resnet_tutorial import Mistake
+from resnet_tutorial.scratch.shapes import require, require_array
+
 Array = np.ndarray
 
 
@@ -20,14 +23,18 @@ def numerical_gradient(
     >>> numerical_gradient(lambda x: float((x**2).sum()), np.array([1.0, 3.0])).round(6)
     array([2., 6.])
     """
+    require_array(x=x)
     if x.dtype != np.float64:
-        raise ValueError(f"central differences need float64, got {x.dtype}: use x.astype(float)")
+        raise Mistake(f"central differences need float64, got {x.dtype}: use x.astype(float)")
+    require(0 < step < np.inf, f"step must be positive and finite, got {step!r}")
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
         above, below = x.copy(), x.copy()
         above[index] += step
         below[index] -= step
-        gradient[index] = (f(above) - f(below)) / (2 * step)
+        difference = f(above) - f(below)
+        require(np.ndim(difference) == 0, f"f must return one number, got {np.shape(difference)}")
+        gradient[index] = difference / (2 * step)
     return gradient
 
 
@@ -54,14 +61,21 @@ def gradcheck(
     >>> gradcheck(relu, relu_backward, np.array([-1.0, 0.5, 2.0])) < 1e-9
     True
     """
-    y, cache = op(*arrays, **settings)
+    require(arrays != (), "expected at least one array to differentiate by")
+    for array in arrays:
+        require_array(array=array)
+        require(array.size > 0, f"an array of shape {array.shape} has nothing to differentiate by")
+    result = op(*arrays, **settings)
+    pair = isinstance(result, tuple) and len(result) == 2
+    require(pair, f"op must return y, cache, got {type(result).__name__}")
+    y, cache = result
     # Not default_rng(seed): with an x drawn from default_rng(seed), dy would be equal to x, and
     # sum(x * batch_norm(x)) hardly changes with x: vacuous again.
     dy = np.random.default_rng((seed, 1)).standard_normal(np.shape(y))[()]
     gradients = op_backward(dy, cache)
-    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
-    if (got := [g.shape for g in gradients]) != (expected := [a.shape for a in arrays]):
-        raise ValueError(f"expected gradients of the shapes {expected}, got {got}")
+    gradients = gradients if isinstance(gradients, tuple | list) else (gradients,)
+    if (got := [np.shape(g) for g in gradients]) != (expected := [a.shape for a in arrays]):
+        raise Mistake(f"expected gradients of the shapes {expected}, got {got}")
     errors = []
     for i, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
 
@@ -70,5 +84,5 @@ def gradcheck(
 
         numeric = numerical_gradient(loss, array)
         scale = max(np.abs(numeric).max(), np.abs(gradient).max(), np.finfo(float).tiny)
-        errors.append(float(np.abs(gradient - numeric).max() / scale))
-    return max(errors)
+        errors.append(np.abs(gradient - numeric).max() / scale)
+    return float(np.max(errors))  # Python's max would lose a NaN

@@ -6,12 +6,33 @@ move between NumPy and PyTorch by name. Arrays are replaced, never changed in pl
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
 
 from resnet_tutorial.scratch import ops
+from resnet_tutorial.scratch.layer import Layer
+from resnet_tutorial.scratch.shapes import (
+    require,
+    require_generator,
+    require_rates,
+    require_whole,
+)
+
+__all__ = [
+    "BatchNorm2d",
+    "Conv2d",
+    "Function",
+    "Identity",
+    "Layer",
+    "Linear",
+    "Sequential",
+    "global_avg_pool",
+    "he_normal",
+    "max_pool",
+    "relu",
+]
 
 Array = np.ndarray
 
@@ -25,94 +46,27 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Float[Array, 
     >>> w.shape, w.dtype.name, round(float(w.std() * math.sqrt(9 * 64 / 2)), 1)
     ((64, 64, 3, 3), 'float32', 1.0)
     """
+    require_generator(rng)
+    require(len(shape) == 4, f"expected a shape (out, in, kh, kw), got {shape}")
+    for size in shape:
+        require_whole(1, **{f"each number of the shape {shape}": size})
     out, _, kh, kw = shape
     return (rng.standard_normal(shape) * math.sqrt(2 / (out * kh * kw))).astype(np.float32)
 
 
-class Layer:
-    """Something with a forward pass, a backward pass, and perhaps parameters and parts.
+class Identity(Layer):
+    """x itself: where a part is left out.
 
-    ``params``, ``grads`` and ``buffers`` (state without a gradient) are dicts of arrays by name.
-
-    >>> layer = Linear(3, 2, np.random.default_rng(0))
-    >>> y = layer(np.ones((5, 3), np.float32))
-    >>> layer.backward(np.ones_like(y)).shape, sorted(layer.named_grads())
-    ((5, 3), ['bias', 'weight'])
+    >>> x = np.ones(3)
+    >>> Identity()(x) is x
+    True
     """
 
-    def __init__(self):
-        self.params: dict[str, Array] = {}
-        self.grads: dict[str, Array] = {}
-        self.buffers: dict[str, Array] = {}
-        self._cache = None
-
-    def __call__(self, x: Array, training: bool = True) -> Array:
-        return self.forward(x, training)
-
     def forward(self, x: Array, training: bool = True) -> Array:
-        """The output for x; keeps in ``cache`` what the backward pass needs."""
-        raise NotImplementedError
+        return x
 
     def backward(self, dy: Array) -> Array:
-        """dx from dy, of the last forward pass; leaves the parameters' gradients in ``grads``."""
-        raise NotImplementedError
-
-    @property
-    def cache(self):
-        """What the last forward pass kept. Raises ValueError if there was none."""
-        if self._cache is None:
-            raise ValueError(f"{type(self).__name__}.backward needs a forward pass before it")
-        return self._cache
-
-    @cache.setter
-    def cache(self, value: object) -> None:
-        self._cache = value
-
-    @property
-    def children(self) -> "dict[str, Layer]":
-        """The layers that this one is made of, by the name of the attribute, as PyTorch does."""
-        return {name: part for name, part in vars(self).items() if isinstance(part, Layer)}
-
-    def named_layers(self, prefix: str = "") -> Iterator[tuple[str, "Layer"]]:
-        """This layer and all layers inside it, each with the prefix of its parameters' names."""
-        yield prefix, self
-        for name, child in self.children.items():
-            yield from child.named_layers(f"{prefix}{name}.")
-
-    def named_grads(self) -> dict[str, Array]:
-        """The gradients that the last backward pass left, by the name of the parameter."""
-        return {p + name: g for p, layer in self.named_layers() for name, g in layer.grads.items()}
-
-    def state_dict(self) -> dict[str, Array]:
-        """Parameters and buffers by torchvision's names, as in ``layer2.0.downsample.0.weight``."""
-        return {
-            prefix + name: array
-            for prefix, layer in self.named_layers()
-            for name, array in (layer.params | layer.buffers).items()
-        }
-
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Replace all parameters and buffers; their precision becomes the one of ``state``.
-
-        PyTorch's ``num_batches_tracked``, which batch norm does not use, is left out.
-        Raises ValueError, and changes nothing, for missing or unexpected names or other shapes.
-        """
-        own = self.state_dict()
-        state = {
-            k: np.asarray(v).copy()
-            for k, v in state.items()
-            if not k.endswith("num_batches_tracked")
-        }
-        if missing := sorted(own.keys() - state.keys()):
-            raise ValueError(f"the state lacks {', '.join(missing)}")
-        if unexpected := sorted(state.keys() - own.keys()):
-            raise ValueError(f"the network has no {', '.join(unexpected)}")
-        for name, array in own.items():
-            if state[name].shape != array.shape:
-                raise ValueError(f"{name} must be {array.shape}, got {state[name].shape}")
-        for prefix, layer in self.named_layers():
-            for arrays in (layer.params, layer.buffers):
-                arrays.update({name: state[prefix + name] for name in arrays})
+        return dy
 
 
 class Conv2d(Layer):
@@ -131,6 +85,8 @@ class Conv2d(Layer):
         padding: int = 0,
     ):
         super().__init__()
+        require_whole(1, stride=stride)
+        require_whole(0, padding=padding)
         self.params = {"weight": he_normal(shape, rng)}
         self.stride, self.padding = stride, padding
 
@@ -156,10 +112,12 @@ class BatchNorm2d(Layer):
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5):
         super().__init__()
+        require_whole(1, channels=channels)
+        require_rates(momentum=momentum, eps=eps)
         ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
         self.params = {"weight": ones, "bias": zeros}
         self.buffers = {"running_mean": zeros, "running_var": ones}
-        self.momentum, self.eps = momentum, eps
+        self.momentum, self.eps = float(momentum), float(eps)  # a NumPy scalar sets the precision
 
     def forward(self, x: Float[Array, "n c h w"], training: bool = True) -> Array:
         gamma, beta = self.params["weight"], self.params["bias"]
@@ -195,6 +153,8 @@ class Linear(Layer):
 
     def __init__(self, in_features: int, out_features: int, rng: np.random.Generator):
         super().__init__()
+        require_generator(rng)
+        require_whole(1, in_features=in_features, out_features=out_features)
         bound = 1 / math.sqrt(in_features)
         weight = rng.uniform(-bound, bound, (out_features, in_features))
         bias = rng.uniform(-bound, bound, out_features)
@@ -238,6 +198,16 @@ def relu() -> Function:
     return Function(ops.relu, ops.relu_backward)
 
 
+def max_pool(size: int, stride: int, padding: int) -> Function:
+    """A max pooling layer.
+
+    >>> max_pool(3, stride=2, padding=1)(np.ones((1, 1, 7, 7))).shape
+    (1, 1, 4, 4)
+    """
+    how = {"size": size, "stride": stride, "padding": padding}
+    return Function(ops.max_pool2d, ops.max_pool2d_backward, **how)
+
+
 def global_avg_pool() -> Function:
     """A global average pooling layer.
 
@@ -250,6 +220,8 @@ def global_avg_pool() -> Function:
 class Sequential(Layer):
     """Layers one after the other, named by their position: "0", "1", ...
 
+    A subclass may give its layers names instead, by setting attributes in their order.
+
     >>> net = Sequential(global_avg_pool(), Linear(3, 10, np.random.default_rng(0)))
     >>> list(net.state_dict())
     ['1.weight', '1.bias']
@@ -257,18 +229,17 @@ class Sequential(Layer):
 
     def __init__(self, *layers: Layer):
         super().__init__()
-        self.layers = layers
-
-    @property
-    def children(self) -> dict[str, Layer]:
-        return {str(i): layer for i, layer in enumerate(self.layers)}
+        for i, layer in enumerate(layers):
+            right = isinstance(layer, Layer)
+            require(right, f"expected layers, as in Sequential(a, b), got {type(layer).__name__}")
+            setattr(self, str(i), layer)
 
     def forward(self, x: Array, training: bool = True) -> Array:
-        for layer in self.layers:
+        for layer in self.children.values():
             x = layer(x, training)
         return x
 
     def backward(self, dy: Array) -> Array:
-        for layer in reversed(self.layers):
+        for layer in reversed(self.children.values()):
             dy = layer.backward(dy)
         return dy

@@ -5,7 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from resnet_tutorial.scratch.shapes import require, require_gradient, require_images
+from resnet_tutorial.scratch.shapes import (
+    require,
+    require_floats,
+    require_gradient,
+    require_images,
+    require_rates,
+)
 
 Array = np.ndarray
 
@@ -39,6 +45,7 @@ def _dot(a: Float[Array, "n c h w"], b: Float[Array, "n c h w"]) -> Float[Array,
 
 def _require_channels(x: Array, **vectors: Array) -> None:
     require_images(x)
+    require_floats(**vectors)
     for name, v in vectors.items():
         require(v.shape == x.shape[1:2], f"x has {x.shape[1]} channels, {name} is {v.shape}")
 
@@ -60,12 +67,13 @@ def batch_norm(
     ([-1.0, 1.0], 2.0, 1.0)
     """
     _require_channels(x, gamma=gamma, beta=beta)
+    require_rates(eps=eps)
     m = x.size // x.shape[1]
     require(m > 1, f"batch norm needs several values per channel to train, got x of {x.shape}")
     mean = _sum(x) / m
     centred = x - _per_channel(mean)
     var = _dot(centred, centred) / m
-    inv_std = 1 / np.sqrt(var + eps)
+    inv_std = 1 / np.sqrt(var + float(eps))
     x_hat = centred * _per_channel(inv_std)
     y = x_hat * _per_channel(gamma) + _per_channel(beta)
     return y, BatchNormCache(x_hat, inv_std, gamma, mean, var)
@@ -105,7 +113,9 @@ def batch_norm_eval(
     (3.0, 0.5)
     """
     _require_channels(x, gamma=gamma, beta=beta, mean=mean, var=var)
-    inv_std = 1 / np.sqrt(var + eps)
+    require_rates(eps=eps)
+    require(not (var < 0).any(), f"var must not be negative, got {var.min()}")
+    inv_std = 1 / np.sqrt(var + float(eps))
     x_hat = (x - _per_channel(mean)) * _per_channel(inv_std)
     y = x_hat * _per_channel(gamma) + _per_channel(beta)
     return y, BatchNormCache(x_hat, inv_std, gamma, mean, var)

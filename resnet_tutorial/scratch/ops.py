@@ -5,7 +5,8 @@ one gradient for each array argument, in argument order. dx is dL/dx and has the
 precision of the input is the precision of the output. Images are (n, c, h, w); the convolution
 returns them with another order in memory, see ``_correlate``, which no other operation notices.
 
-Every function raises ValueError, naming what it expected and what came, for shapes that do not fit.
+Every function raises ValueError, naming what it expected and what came, for shapes that do not fit
+and for arrays that are not float32 or float64: images of integers are to be converted before.
 """
 
 import numpy as np
@@ -21,9 +22,12 @@ from resnet_tutorial.scratch.normalization import (
 )
 from resnet_tutorial.scratch.shapes import (
     require,
+    require_array,
     require_fit,
+    require_floats,
     require_gradient,
     require_images,
+    require_whole,
 )
 
 __all__ = [
@@ -89,6 +93,7 @@ def conv2d(
     [[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]
     """
     require_images(x)
+    require_floats(w=w)
     require(w.ndim == 4, f"w must be (out, in, kh, kw), got an array of shape {w.shape}")
     require(x.shape[1] == w.shape[1], f"x has {x.shape[1]} channels, w expects {w.shape[1]}")
     require_fit(x.shape[2:], w.shape[2:], stride, padding)
@@ -137,6 +142,7 @@ def relu(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Array]:
     >>> y.tolist(), relu_backward(np.ones(3), cache).tolist()
     ([0.0, 0.0, 2.0], [0.0, 0.0, 1.0])
     """
+    require_floats(x=x)
     return np.maximum(x, 0), x
 
 
@@ -160,26 +166,36 @@ def max_pool2d(
     [0.0, 1.0, 0.0, 1.0]
     """
     require_images(x)
+    require_whole(1, size=size)
     stride = size if stride is None else stride
     require_fit(x.shape[2:], (size, size), stride, padding)
     require(2 * padding <= size, f"padding must be at most half of size {size}, got {padding}")
-    frame = (padding, padding)
-    xp = np.pad(x, ((0, 0), (0, 0), frame, frame), constant_values=-np.inf)
-    windows = sliding_window_view(xp, (size, size), axis=(2, 3))[:, :, ::stride, ::stride]
-    flat = windows.reshape(*windows.shape[:4], size * size)
-    winner = flat.argmax(axis=-1)
-    y = np.take_along_axis(flat, winner[..., None], axis=-1)[..., 0]
+    n, c, height, width = x.shape
+    xp = np.full_like(x, -np.inf, shape=(n, c, height + 2 * padding, width + 2 * padding))
+    xp[:, :, padding : padding + height, padding : padding + width] = x
+    y = _seen(xp, 0, size, stride)
+    winner = np.zeros_like(y, dtype=np.int32)
+    for position in range(1, size * size):
+        seen = _seen(xp, position, size, stride)
+        winner[seen > y] = position
+        y = np.maximum(y, seen)
     return y, (winner, xp.shape, size, stride, padding)
+
+
+def _seen(xp: Float[Array, "n c h w"], position: int, size: int, stride: int) -> Array:
+    """The pixel that each size x size window has at ``position``, in reading order: a view."""
+    i, j = divmod(position, size)
+    height, width = xp.shape[2] - size + 1, xp.shape[3] - size + 1
+    return xp[:, :, i : i + height : stride, j : j + width : stride]
 
 
 def max_pool2d_backward(dy: Float[Array, "n c h2 w2"], cache: tuple) -> Float[Array, "n c h w"]:
     """Each dy goes to the pixel that won its window; a pixel that won several gets their sum."""
     winner, shape, size, stride, padding = cache
     require_gradient(dy, winner.shape)
-    dxp = np.zeros(shape, dy.dtype)
+    dxp = np.zeros_like(dy, shape=shape)
     for position in range(size * size):
-        i, j = divmod(position, size)
-        seen = dxp[:, :, i::stride, j::stride][:, :, : dy.shape[2], : dy.shape[3]]
+        seen = _seen(dxp, position, size, stride)
         seen += dy * (winner == position)
     height, width = shape[2:]
     return dxp[:, :, padding : height - padding, padding : width - padding]
@@ -213,6 +229,7 @@ def linear(
     >>> y.tolist(), [g.tolist() for g in linear_backward(np.ones((1, 2)), cache)]
     ([[1.0, 5.0]], [[[4.0, 1.0]], [[1.0, 2.0], [1.0, 2.0]], [1.0, 1.0]])
     """
+    require_floats(x=x, w=w, b=b)
     require(x.ndim == 2 and w.ndim == 2, f"x and w must be matrices, got {x.shape} and {w.shape}")
     require(x.shape[1] == w.shape[1], f"x has {x.shape[1]} features, w expects {w.shape[1]}")
     require(b.shape == w.shape[:1], f"w has {w.shape[0]} outputs, b is {b.shape}")
@@ -235,8 +252,11 @@ def cross_entropy(
     >>> round(loss, 3), cross_entropy_backward(1.0, cache).tolist()  # ln 4, p - y
     (1.386, [[0.25, 0.25, -0.75, 0.25]])
     """
+    require_floats(logits=logits)
+    require_array(labels=labels)
     require(logits.ndim == 2, f"expected logits (n, classes), got an array of {logits.shape}")
     n, classes = logits.shape
+    require(n > 0 and classes > 0, f"the mean of no loss: logits have the shape {logits.shape}")
     integer = np.issubdtype(labels.dtype, np.integer)
     require(integer, f"labels must be integers, got {labels.dtype}: use labels.astype(int)")
     require(labels.shape == (n,), f"expected one label for each of {n} rows, got {labels.shape}")
@@ -249,6 +269,7 @@ def cross_entropy(
 
 def cross_entropy_backward(dloss: float, cache: tuple[Array, Array]) -> Float[Array, "n k"]:
     """(p - y) / n: the probabilities less the one-hot labels."""
+    require(np.isrealobj(dloss) and np.ndim(dloss) == 0, f"dloss must be one number, got {dloss!r}")
     log_p, labels = cache
     dlogits = np.exp(log_p)
     dlogits[np.arange(len(labels)), labels] -= 1

@@ -15,11 +15,11 @@ from torch.utils.data import DataLoader, RandomSampler
 
 from benchmarks.action import BATCH, Action, Actions, finished, product
 from resnet_tutorial import counts, models
-from resnet_tutorial.batches import Batches
 from resnet_tutorial.data import Dataset, Split
-from resnet_tutorial.distributed import World
-from resnet_tutorial.loop import Training
-from resnet_tutorial.recipe import PAPER
+from resnet_tutorial.train.batches import Batches
+from resnet_tutorial.train.distributed import World
+from resnet_tutorial.train.loop import Training
+from resnet_tutorial.train.recipe import PAPER
 
 STEPS = 10  # of one turn
 SINGLE, HALF = "product, float32", "product, bfloat16"
@@ -119,8 +119,8 @@ def turn_of(run: Training, forward: nn.Module | None = None, peak: str = HALF) -
 class PlanesFirst(Batches):
     """Batches in PyTorch's default memory order."""
 
-    def drawn(self, *arguments) -> tuple[Tensor, Tensor]:
-        images, labels = super().drawn(*arguments)
+    def augmented(self, *arguments) -> tuple[Tensor, Tensor]:
+        images, labels = super().augmented(*arguments)
         return images.contiguous(), labels
 
 
@@ -130,7 +130,7 @@ class Loaded(Batches):
 
     loaded: Iterator[tuple[Tensor, Tensor]]
 
-    def drawn(self, *arguments) -> tuple[Tensor, Tensor]:
+    def augmented(self, *arguments) -> tuple[Tensor, Tensor]:
         images, labels = next(self.loaded)
         return images.contiguous(memory_format=torch.channels_last), labels
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from resnet_tutorial import counts, models
+from resnet_tutorial.models.shortcuts import on_shortcuts
 
 FILE = Path(__file__).with_name("architectures.json")
 # Beside the table of models: what the paper's counts and torchvision's differ by.
@@ -53,10 +54,13 @@ def group(title: str, net: models.ResNet) -> str:
     return f"{'ImageNet' if image_shape(net)[1] == 224 else 'CIFAR'}, {kind}"
 
 
-def layer(name: str, module: nn.Module) -> str | None:
-    """One layer in words, or None for what has neither weights nor stride of its own."""
+def layer(module: nn.Module, aside: bool) -> str | None:
+    """One layer in words, or None for what has neither weights nor stride of its own.
+
+    `aside` says that it stands on a shortcut.
+    """
     arrow = "\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}"
-    place = "shortcut: " if "downsample" in name else ""
+    place = "shortcut: " if aside else ""
     stride = getattr(module, "stride", 1)
     stride = stride[0] if isinstance(stride, tuple) else stride
     step = f", stride {stride}" if stride != 1 else ""
@@ -69,16 +73,16 @@ def layer(name: str, module: nn.Module) -> str | None:
         return f"linear, {module.in_features}{arrow}{module.out_features}"
     if isinstance(module, models.PadShortcut):
         return f"{place}every second pixel, {module.extra} zero channels"
-    if name.endswith("downsample") and isinstance(module, nn.Identity):
+    if aside and isinstance(module, nn.Identity):
         return f"{place}identity"
     return None
 
 
-def layers(modules: list[tuple[str, nn.Module]]) -> list[tuple[str, int]]:
+def layers(modules: list[nn.Module], aside: set[nn.Module]) -> list[tuple[str, int]]:
     """(words, parameters) of each layer, the batch norms summed in one line at the end."""
-    named = [(layer(name, module), module) for name, module in modules]
-    rows = [(words, counts.count_parameters(module)) for words, module in named if words]
-    norms = [module for _, module in modules if isinstance(module, nn.BatchNorm2d)]
+    described = [(layer(module, module in aside), module) for module in modules]
+    rows = [(words, counts.count_parameters(module)) for words, module in described if words]
+    norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
     if norms:
         words = "batch norm" if len(norms) == 1 else f"{len(norms)} batch norms"
         rows.append((words, sum(map(counts.count_parameters, norms))))
@@ -92,7 +96,7 @@ def part(title: str, times: int, module: nn.Module, shape: tuple[int, ...]) -> d
         "times": times,
         "parameters": counts.count_parameters(module),
         "macs": counts.count_macs(module, shape),
-        "layers": layers(list(module.named_modules())),
+        "layers": layers(list(module.modules()), on_shortcuts(module)),
     }
 
 
@@ -110,20 +114,22 @@ def stage_parts(stage: nn.Sequential, before: tuple[int, ...], after: tuple[int,
 
 def end_part(net: models.ResNet, row: counts.StageRow) -> dict:
     """The stem or the head."""
-    outside = [(name, m) for name, m in net.named_children() if not name.startswith("layer")]
-    stem = ("conv1", "bn1", "maxpool")
-    mine = [(name, m) for name, m in outside if (name in stem) == (row.name == "stem")]
+    stem = [net.conv1, net.bn1, net.maxpool]
+    head = [m for m in net.children() if m not in stem and m not in net.stages]
     counted = {"parameters": row.parameters, "macs": row.macs}
-    return {"title": row.name, "times": 1, **counted, "layers": layers(mine)}
+    mine = stem if row.name == "stem" else head
+    return {"title": row.name, "times": 1, **counted, "layers": layers(mine, set())}
 
 
 def describe(net: models.ResNet) -> dict:
     """A network as the explorer shows it."""
     shape = image_shape(net)
     stages, before = [], shape
-    for row in counts.stage_table(net, shape):
-        if row.name.startswith("layer"):
-            parts = stage_parts(getattr(net, row.name), before, row.output_shape)
+    stem, *between, head = counts.stage_table(net, shape)
+    inside = dict(zip((row.name for row in between), net.stages, strict=True))
+    for row in (stem, *between, head):
+        if row.name in inside:
+            parts = stage_parts(inside[row.name], before, row.output_shape)
         else:
             parts = [end_part(net, row)]
         before = row.output_shape

@@ -1,0 +1,29 @@
+"""The book's drawings: a block, a net or an array in, a ``Drawing`` out."""
+
+from resnet_tutorial.drawings.blocks import blocks, shortcuts
+from resnet_tutorial.drawings.columns import inserted, layers
+from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
+from resnet_tutorial.drawings.flow import flow, paths
+from resnet_tutorial.drawings.ideas import classifier
+from resnet_tutorial.drawings.networks import stages
+from resnet_tutorial.drawings.norm import norm_axes, removed
+from resnet_tutorial.drawings.svg import Canvas, Drawing
+
+__all__ = [
+    "Canvas",
+    "Drawing",
+    "blocks",
+    "classifier",
+    "flow",
+    "im2col",
+    "inserted",
+    "layers",
+    "norm_axes",
+    "paths",
+    "removed",
+    "shortcuts",
+    "spread",
+    "stages",
+    "stamps",
+    "window",
+]

@@ -1,0 +1,150 @@
+"""What flows through blocks: forward, backward, and along paths.
+
+Chapters: scratch/residual_block, theory/gradient_flow.
+"""
+
+from itertools import product
+from math import comb
+
+from torch import nn
+
+from resnet_tutorial import Mistake
+from resnet_tutorial.drawings.blocks import draw_addition
+from resnet_tutorial.drawings.svg import (
+    FAINT,
+    INK,
+    MUTED,
+    RESIDUAL,
+    SMALL,
+    WEIGHTS,
+    Canvas,
+    Drawing,
+    color_of,
+    row,
+)
+from resnet_tutorial.drawings.trace import split, trace
+
+
+def flow(block: nn.Module, shape: tuple[int, int, int]) -> Drawing:
+    """A block forward, down, and backward, up: an addition copies a gradient, a fork sums two.
+
+    Backward, J is the Jacobian of the branch F and dx the gradient with respect to x. What
+    follows the addition is left out. Chapter: theory/gradient_flow.
+
+    >>> from resnet_tutorial.models import BasicBlock
+    >>> flow(BasicBlock(16, 16), (16, 8, 8)).alt.split(". ")[1]
+    'Backward: the addition copies dy to both sides, the fork adds them: dx = dy + Jᵀ dy.'
+    """
+    parts = split(trace(block, shape))
+    residual = parts.shortcut is not None
+    count = sum(o.kind == "conv" for o in parts.branch)
+    panels = [_flow_panel(residual, bool(parts.shortcut), count, forward) for forward in
+              (True, False)]  # fmt: skip
+    short, back = ("S(x)", "Sᵀ dy") if parts.shortcut else ("x", "dy")
+    if residual:
+        alt = (
+            f"Forward: the fork copies x, the addition gives y = {short} + F(x). Backward: the "
+            f"addition copies dy to both sides, the fork adds them: dx = {back} + Jᵀ dy."
+        )
+    else:
+        alt = "Forward: y = F(x). Backward: all of dy goes through F: dx = Jᵀ dy."
+    return Drawing(row(panels), alt)
+
+
+def _flow_panel(residual: bool, carries: bool, count: int, forward: bool) -> Canvas:
+    canvas, x, out = Canvas(166), 56, 128
+    color = color_of(residual)
+    canvas.text(78, 8, "forward" if forward else "backward", anchor="middle", weight="700",
+                color=color)  # fmt: skip
+    top, fork, box, join, bottom = 40, 66, 96, 186, 226
+    names = ("x", "F(x)", "y") if forward else ("dx", "Jᵀ dy", "dy")
+    canvas.text(x, 30, names[0], anchor="middle", style="italic")
+
+    def arrow(y1, y2):
+        a, b = (y1, y2) if forward else (y2, y1)
+        canvas.arrow(x, a, x, b, color, 1.8)
+
+    end = join - 13 if residual else bottom
+    arrow(top, fork - 3 if residual else box)
+    if residual:
+        arrow(fork + 3, box)
+    arrow(box + 44, end)
+    canvas.rect(x - 44, box, 88, 44, WEIGHTS)
+    canvas.text(x, box + 14, "F", anchor="middle", style="italic")
+    canvas.text(x, box + 31, f"{count} conv", SMALL, MUTED, "middle")
+    middle = (box + 44 + end) / 2
+    label = names[1] if forward else "dy"
+    canvas.text(x - 10, middle, label, SMALL, MUTED, "end", style="italic")
+    if residual:
+        if not forward:
+            canvas.text(x - 10, (fork + box) / 2 + 2, names[1], SMALL, MUTED, "end", style="italic")
+        _flow_shortcut(canvas, x, fork, join, out, carries, forward)
+        arrow(join + 13, bottom)
+    canvas.text(x, bottom + 12, names[2], anchor="middle", style="italic")
+    formula = _formula(residual, carries, forward)
+    canvas.text(78, bottom + 38, formula, anchor="middle", weight="700", color=color)
+    canvas.height = bottom + 46
+    return canvas
+
+
+def _formula(residual: bool, carries: bool, forward: bool) -> str:
+    if not residual:
+        return "y = F(x)" if forward else "dx = Jᵀ dy"
+    short, back = ("S(x)", "Sᵀ dy") if carries else ("x", "dy")
+    return f"y = {short} + F(x)" if forward else f"dx = {back} + Jᵀ dy"
+
+
+def _flow_shortcut(canvas, x, fork, join, out, carries, forward) -> None:
+    """Forward a fork copies and a circle adds; backward they change places."""
+    if forward:
+        canvas.shortcut(x, fork, join, out, stop=14)
+        canvas.circle(x, fork, 3.2, RESIDUAL)
+        draw_addition(canvas, x, join)
+    else:
+        canvas.shortcut(x, join, fork, out, stop=9)
+        canvas.circle(x, join, 3.2, RESIDUAL)
+        canvas.line(x, join - 13, x, join + 13, RESIDUAL, 1.8)
+        draw_addition(canvas, x, fork, 8)
+    said = ("copy", "add") if forward else ("add", "copy")
+    for text, y in zip(said, (fork, join), strict=True):
+        canvas.text(x + 22, y - 11, text, SMALL, RESIDUAL)
+    short = ("S(x)" if carries else "x") if forward else ("Sᵀ dy" if carries else "dy")
+    half = (fork + join) / 2
+    canvas.rect(out - 8, half - 11, 16, 22, "#fdfdfb", None)
+    canvas.text(out, half, short, SMALL, anchor="middle", style="italic")
+
+
+def paths(blocks: int) -> Drawing:
+    """Every path through so many residual blocks: each is taken or gone around. At most 4 blocks.
+
+    Chapter: theory/gradient_flow.
+
+    >>> paths(2).alt
+    'The 4 paths through 2 blocks: 1 through 0 blocks, 2 through 1, 1 through 2.'
+    """
+    if not 1 <= blocks <= 4:
+        raise Mistake(f"expected 1 to 4 blocks, got {blocks}: 5 have 32 paths, too many to see")
+    canvas, step, high = Canvas(62 * blocks + 96), 62, 42
+    choices = sorted(product((False, True), repeat=blocks), key=sum)
+    for i, taken in enumerate(choices):
+        y = 18 + high * i
+        canvas.text(6, y, "x", style="italic")
+        for j, through in enumerate(taken):
+            x = 24 + step * j
+            color = RESIDUAL if not through else INK
+            if through:
+                canvas.line(x, y, x + step, y, INK, 1.8)
+                canvas.rect(x + 11, y - 11, 40, 22, WEIGHTS)
+                name = "F" + "₁₂₃₄"[j]
+                canvas.text(x + 31, y, name, SMALL, anchor="middle", style="italic")
+            else:
+                canvas.rect(x + 11, y - 11, 40, 22, "none", FAINT, dashes="3 3")
+                canvas.path(f"M{x} {y}h2q3 0 3 -5v-5q0 -5 5 -5h42q5 0 5 5v5q0 5 3 5h2", color, 2.2)
+        end = 24 + step * blocks
+        canvas.arrow(end, y, end + 14, y)
+        canvas.text(end + 20, y, "1 block" if sum(taken) == 1 else f"{sum(taken)} blocks", SMALL,
+                    MUTED)  # fmt: skip
+    canvas.height = 18 + high * (len(choices) - 1) + 18
+    counts = [comb(blocks, k) for k in range(blocks + 1)]
+    said = ", ".join(f"{n} through {k}" + (" blocks" * (k == 0)) for k, n in enumerate(counts))
+    return Drawing(canvas, f"The {2**blocks} paths through {blocks} blocks: {said}.")

@@ -1,0 +1,122 @@
+"""Batch norm: which numbers are averaged together, and what its gradient loses.
+
+Chapter: scratch/batch_norm.
+"""
+
+import copy
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from resnet_tutorial.drawings.svg import (
+    FAINT,
+    INNER,
+    MUTED,
+    RESIDUAL,
+    SMALL,
+    Canvas,
+    Drawing,
+    said_number,
+)
+from resnet_tutorial.scratch import ops
+
+
+def averaged(layer: nn.Module, shape: tuple[int, int, int, int]) -> torch.Tensor:
+    """Which numbers of a batch (n, c, h, w) the first output depends on, found with its gradient
+    in training mode; boolean, of that shape.
+
+    >>> averaged(nn.BatchNorm2d(2), (2, 2, 1, 1)).flatten().tolist()
+    [True, False, True, False]
+    """
+    layer = copy.deepcopy(layer).double().train()
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x.requires_grad_()
+    # A normalised number is a saddle of nothing: its cube has a slope wherever it depends.
+    (layer(x)[0, 0, 0, 0] ** 3).backward()
+    return x.grad.abs() > 1e-12
+
+
+def norm_axes(layers: Mapping[str, nn.Module], shape: tuple[int, int, int, int]) -> Drawing:
+    """Which numbers of a batch share one mean and variance, found out by gradients.
+
+    A column is an image, a row a channel, each small square a pixel. Take a small ``shape``
+    (n, c, h, w): (4, 3, 3, 3) is enough.
+
+    >>> layers = {"batch norm": nn.BatchNorm2d(3), "layer norm": nn.GroupNorm(1, 3)}
+    >>> norm_axes(layers, (4, 3, 2, 2)).alt.split("; ")[0]
+    'batch norm: 16 of 48 numbers share a mean and a variance (4 images, 1 of 3 channels)'
+    """
+    canvas, said, y = Canvas(), [], 0.0
+    for title, layer in layers.items():
+        mask = averaged(layer, shape).numpy()
+        images, channels = mask.any((1, 2, 3)).sum(), mask.any((0, 2, 3)).sum()
+        said.append(
+            f"{title}: {mask.sum()} of {mask.size} numbers share a mean and a variance "
+            f"({images} images, {channels} of {shape[1]} channels)"
+        )
+        canvas.text(0, y + 8, title, color=RESIDUAL, weight="700")
+        canvas.text(0, y + 27, f"{mask.sum()} of {mask.size} numbers are averaged together", SMALL,
+                    MUTED)  # fmt: skip
+        y = _batch(canvas, y + 64, mask) + 24
+    canvas.width, canvas.height = 270, y - 24
+    return Drawing(canvas, "; ".join(said) + ".")
+
+
+def _batch(canvas: Canvas, top, mask) -> float:
+    """Maps as small grids, a column an image and a row a channel."""
+    n, c, h, w = mask.shape
+    cell = min(12, (INNER - 90) / n / (w + 0.8))
+    wide, high = cell * (w + 0.8), cell * (h + 0.8)
+    left = 84
+    for i in range(n):
+        canvas.text(left + wide * i + cell * w / 2, top - 12, f"{i + 1}", SMALL, MUTED, "middle")
+    canvas.text(left - 12, top - 12, "image", SMALL, MUTED, "end")
+    for k in range(c):
+        canvas.text(left - 12, top + high * k + cell * h / 2, f"channel {k + 1}", SMALL, MUTED,
+                    "end")  # fmt: skip
+    for (i, k, r, col), on in np.ndenumerate(mask):
+        canvas.rect(left + wide * i + cell * col, top + high * k + cell * r, cell, cell,
+                    RESIDUAL if on else "#ffffff", FAINT, 0, 0.8)  # fmt: skip
+    return top + high * c
+
+
+def removed(x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"]) -> Drawing:
+    """What the gradient of batch norm removes from dy, as bars: its mean, and its share along the
+    normalised x. What remains is sigma dx, for gamma = 1; sigma is the standard deviation.
+
+    ``x`` and ``dy`` are the numbers of one channel, at most 16 of them.
+
+    >>> x, dy = np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 0.0, 2.0, 1.0])
+    >>> removed(x, dy).alt[:54]
+    'Bars of 4 numbers: dy; less its mean 1; less 0.13 time'
+    """
+    one, zero = np.ones(1), np.zeros(1)
+    normal = ops.batch_norm(x[:, None, None, None], one, zero)[0].ravel()
+    mean, share = dy.mean(), (dy * normal).mean()
+    rows = [
+        ("dy, what arrives", dy, MUTED),
+        (f"less its mean, {said_number(mean)}", np.full_like(dy, mean), "#9aa0a8"),
+        (f"less {said_number(share)} times the normalised x", share * normal, "#9aa0a8"),
+        ("what remains: σ dx", dy - mean - share * normal, RESIDUAL),
+    ]
+    canvas, half = Canvas(INNER), 26
+    largest = max(np.abs(values).max() for _, values, _ in rows)
+    step = (INNER - 20) / len(dy)
+    for i, (title, values, color) in enumerate(rows):
+        y = (2 * half + 36) * i
+        canvas.text(0, y + 8, title, SMALL, weight="700" if color == RESIDUAL else None)
+        base = y + 22 + half
+        for j, value in enumerate(values):
+            size = half * abs(value) / largest
+            top = base - size if value > 0 else base
+            canvas.rect(10 + step * (j + 0.15), top, 0.7 * step, size, color, None, 0)
+        canvas.line(10, base, INNER - 10, base, MUTED, 1)
+    canvas.height = (2 * half + 36) * len(rows) - 12
+    alt = (
+        f"Bars of {len(dy)} numbers: dy; less its mean {said_number(mean)}; less "
+        f"{said_number(share)} times the normalised x; what remains, sigma times dx."
+    )
+    return Drawing(canvas, alt)

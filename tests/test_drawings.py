@@ -1,0 +1,442 @@
+"""A drawing is read back: its counts, shapes and strides are those of what it was drawn from."""
+
+import re
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from resnet_tutorial import data, drawings, models, surgery
+from resnet_tutorial.drawings.svg import MARGIN, WIDTH, width_of
+from resnet_tutorial.models import (
+    BasicBlock,
+    Bottleneck,
+    BottleneckV1,
+    PlainBlock,
+    PreActBasicBlock,
+    option_a,
+    option_b,
+    option_c,
+)
+from resnet_tutorial.palette import PLAIN, RESIDUAL
+
+IMAGE = np.array(
+    [[1, 0, 2, 1, 0], [0, 1, 1, 0, 2], [2, 1, 0, 1, 1], [0, 2, 1, 0, 1], [1, 0, 0, 2, 7.0]]
+)
+KERNEL = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 2.0]])
+LEAST_FONT, PHONE = 11, 350  # pixels; a phone of 390 leaves 350 to an image
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An element with its place on the card."""
+
+    tag: str
+    x: float
+    y: float
+    text: str
+    values: dict
+
+
+def seen(drawing):
+    """The elements of a drawing in their order, moved to where they appear."""
+
+    def walk(element, dx, dy):
+        for child in element:
+            tag, values = child.tag.split("}")[-1], child.attrib
+            if tag == "g":
+                x, y = map(float, re.findall(r"-?[\d.]+", values["transform"]))
+                yield from walk(child, dx + x, dy + y)
+            elif tag != "title":
+                x, y = (float(values.get(k, values.get(f"c{k}", 0))) for k in "xy")
+                yield Seen(tag, dx + x, dy + y, child.text or "", values)
+
+    return list(walk(ElementTree.fromstring(drawing.svg), 0, 0))
+
+
+def texts(drawing):
+    return [e.text for e in seen(drawing) if e.tag == "text"]
+
+
+def additions(drawing):
+    """Circles that carry a plus."""
+    return [e for e in seen(drawing) if e.tag == "circle" and e.values.get("stroke") == RESIDUAL
+            and float(e.values["r"]) in (6, 13)]  # fmt: skip
+
+
+def block_of(kind, *arguments):
+    return drawings.blocks({"title": kind(*arguments)}, (arguments[0], 8, 8))
+
+
+BLOCKS = [
+    (PlainBlock, 16, 16, 1),
+    (BasicBlock, 16, 16, 1),
+    (BasicBlock, 16, 32, 2),
+    (Bottleneck, 64, 32, 2),
+    (BottleneckV1, 64, 32, 2),
+    (PreActBasicBlock, 16, 32, 2),
+]
+
+
+@pytest.mark.parametrize("case", BLOCKS, ids=lambda case: f"{case[0].__name__}-{case[3]}")
+def test_a_block_shows_its_layers_in_order(case):
+    kind, *arguments = case
+    found = texts(block_of(kind, *arguments))
+    block = kind(*arguments)
+    drawn = [t for t in found if t.startswith("conv ")]
+    convolutions = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
+    expected = [f"conv {m.kernel_size[0]}×{m.kernel_size[0]}, {m.out_channels}" for m in
+                convolutions]  # fmt: skip
+    assert drawn == expected
+    assert found.count("batch norm") == sum(isinstance(m, nn.BatchNorm2d) for m in block.modules())
+    assert found.count("stride 2") == sum(m.stride[0] == 2 for m in convolutions)
+    out = tuple(block(torch.zeros(1, arguments[0], 8, 8)).shape[1:])
+    shapes = [t for t in found if re.fullmatch(r"\d+×\d+×\d+", t)]
+    assert shapes[0] == f"{arguments[0]}×8×8" and shapes[-1] == "×".join(map(str, out))
+
+
+def test_the_stride_stands_on_the_layer_that_has_it():
+    for kind, place in ((BottleneckV1, 0), (Bottleneck, 1)):
+        found = texts(block_of(kind, 64, 32, 2))
+        assert found[found.index("stride 2") - 1].startswith(
+            ["conv 1×1, 32", "conv 3×3, 32"][place]
+        )
+
+
+def test_only_an_addition_gives_a_shortcut_and_the_blue():
+    plain, residual = block_of(PlainBlock, 16, 16), block_of(BasicBlock, 16, 16)
+    assert (len(additions(plain)), len(additions(residual))) == (0, 1)
+    assert RESIDUAL not in plain.svg and PLAIN not in residual.svg
+    assert "F(x)" in texts(residual) and "F(x)" not in texts(plain)
+
+
+def test_a_block_of_the_readers_own_is_drawn_as_it_computes():
+    class Mine(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+
+        def forward(self, x):
+            return x + self.b(torch.relu(self.a(x)))
+
+    found = texts(drawings.blocks({"mine": Mine()}, (4, 8, 8)))
+    assert found.count("conv 3×3, 4") == 2 and found.count("ReLU") == 1
+    with pytest.raises(ValueError, match="at most one addition, got 2"):
+        drawings.blocks({"two": nn.Sequential(Mine(), Mine())}, (4, 8, 8))
+
+
+def test_drawing_leaves_the_module_as_found():
+    block = BasicBlock(4, 4).train()
+    block.bn1.eval()
+    before = {k: v.clone() for k, v in block.state_dict().items()}
+    drawings.blocks({"a": block}, (4, 8, 8))
+    drawings.shortcuts({"a": option_c(2, 4, 2)}, (2, 4, 4))
+    assert block.training and block.bn2.training and not block.bn1.training
+    assert all(torch.equal(before[k], v) for k, v in block.state_dict().items())
+    assert not block._forward_hooks and not block.conv1._forward_pre_hooks
+
+
+@pytest.mark.parametrize(
+    "option, zeros, lines, read",
+    [(option_a, 2, 2, 4), (option_b, 0, 8, 4), (option_c, 0, 8, 4)],
+    ids=["A", "B", "C"],
+)
+def test_shortcuts_show_what_reaches_what(option, zeros, lines, read):
+    torch.manual_seed(0)
+    drawing = drawings.shortcuts({"s": option(2, 4, 2)}, (2, 4, 4))
+    strokes = seen(drawing)
+    assert texts(drawing).count("0") == zeros
+    assert sum(e.tag == "path" for e in strokes) == lines
+    cells = [e for e in strokes if e.tag == "rect" and e.values["width"] == "22"]
+    assert len(cells) == 16 and sum(e.values["fill"] == RESIDUAL for e in cells) == read
+
+
+@pytest.mark.parametrize(
+    "name", ["plain20", "resnet20", "resnet34", "resnet50", "preact_resnet110"]
+)
+def test_stages_are_those_of_the_net(name):
+    net = models.build(name)
+    drawing = drawings.stages(net, (3, 64, 64))
+    found = texts(drawing)
+    assert [int(t.split()[0]) for t in found if re.fullmatch(r"\d+ ×", t)] == list(
+        net.architecture.stage_sizes
+    )
+    convolutions = len([t for t in found if re.fullmatch(r"\d×\d, \d+", t)])
+    assert convolutions == len(net.stages) * (3 if "50" in name else 2)
+    x, shapes = torch.zeros(1, 3, 64, 64), []
+    for stage in net.stages:
+        stage.register_forward_hook(lambda m, i, o: shapes.append("×".join(map(str, o.shape[1:]))))
+    net.eval()(x)
+    assert [t.removeprefix("to ") for t in found if t.startswith("to ") and "×" in t][
+        -len(shapes) :
+    ] == shapes
+    assert found.count("first: stride 2") == len(net.stages) - 1
+    depth = int("".join(filter(str.isdigit, name)))
+    assert f"of {depth} layers" in drawing.alt
+
+
+@pytest.mark.parametrize("name", ["plain20", "resnet20", "resnet34", "resnet50"])
+def test_layers_are_those_of_the_net(name):
+    net = models.build(name)
+    drawing = drawings.layers({name: net}, (3, 64, 64))
+    found = texts(drawing)
+    main = [m for n, m in net.named_modules() if isinstance(m, nn.Conv2d) and "downsample" not in n]
+    expected = [f"{m.kernel_size[0]}×{m.kernel_size[0]}, {m.out_channels}" +
+                (", /2" if m.stride[0] == 2 else "") for m in main]  # fmt: skip
+    assert [t for t in found if re.match(r"\d×\d, \d", t)] == expected
+    blocks = sum(net.architecture.stage_sizes)
+    assert len(additions(drawing)) == (0 if "plain" in name else blocks)
+    changes = sum("4 3" in e.values.get("stroke-dasharray", "") for e in seen(drawing))
+    other = [m for n, m in net.named_modules() if n.endswith("downsample")
+             and not isinstance(m, nn.Identity)]  # fmt: skip
+    assert changes == len(other)
+
+
+def test_plain_and_residual_layers_stand_level():
+    nets = {n: models.build(n) for n in ("plain20", "resnet20")}
+    drawing = drawings.layers(nets, (3, 32, 32))
+    bars = [e for e in seen(drawing) if e.tag == "text" and re.match(r"\d×\d, ", e.text)]
+    assert len(bars) == 2 * 19
+    assert [e.y for e in bars[:19]] == [e.y for e in bars[19:]]
+
+
+def test_a_net_without_blocks_is_refused():
+    with pytest.raises(ValueError, match="made of blocks with two convolutions"):
+        drawings.stages(nn.Conv2d(3, 4, 3), (3, 8, 8))
+
+
+def test_inserted_blocks_are_the_ones_that_compute_the_identity():
+    torch.manual_seed(0)
+    shallow, deep = models.build("plain8"), models.build("plain20")
+    extended = surgery.identity_extension(shallow, deep, torch.rand(8, 3, 8, 8))
+    found = texts(drawings.inserted({"8": shallow, "20": extended, "deep": deep}, (3, 8, 8)))
+    assert found.count("identity") == 6
+    assert [t for t in found if t.endswith((", 16", ", 32", ", 64"))].count(
+        "2 conv, 16"
+    ) == 1 + 1 + 3
+
+
+def test_the_classifier_shows_the_nets_own_probabilities():
+    torch.manual_seed(0)
+    net = models.build("resnet8", in_channels=1)
+    image = torch.rand(1, 8, 8)
+    drawing = drawings.classifier(net, image, data.load("digits").classes)
+    with torch.no_grad():
+        expected = net.eval()(image[None])[0].softmax(0)
+    found = texts(drawing)
+    assert [t for t in found if t.endswith("%")] == [f"{float(p):.0%}" for p in expected]
+    assert f"the answer: {int(expected.argmax())}" in found
+    with pytest.raises(ValueError, match="expected a net with 2 outputs"):
+        drawings.classifier(net, image, ("a", "b"))
+
+
+def examples():
+    torch.manual_seed(0)
+    wide = {"v1": BottleneckV1(256, 128, 2), "v1.5": Bottleneck(256, 128, 2)}
+    pair = {"plain": PlainBlock(16, 32, 2), "residual": BasicBlock(16, 32, 2)}
+    order = {"original": BasicBlock(16, 16), "pre-activation": PreActBasicBlock(16, 16)}
+    digits = data.load("digits")
+    small = models.build("resnet8", in_channels=1)
+    yield "bottleneck", lambda: drawings.blocks(wide, (256, 56, 56))
+    yield "blocks", lambda: drawings.blocks(pair, (16, 8, 8))
+    yield "preact", lambda: drawings.blocks(order, (16, 8, 8))
+    yield "options", lambda: drawings.shortcuts({"A": option_a(2, 4, 2)}, (2, 4, 4))
+    yield "stages50", lambda: drawings.stages(models.build("resnet50"), (3, 224, 224))
+    yield "stages20", lambda: drawings.stages(models.build("plain20"), (3, 8, 8))
+    yield (
+        "layers34",
+        lambda: drawings.layers(
+            {n: models.build(n) for n in ("plain34", "resnet34")}, (3, 224, 224)
+        ),
+    )
+    yield "inserted", lambda: drawings.inserted({"a": small, "b": small}, (1, 8, 8))
+    yield (
+        "classifier",
+        lambda: drawings.classifier(
+            small, torch.from_numpy(np.float32(digits.test.images[0])), digits.classes
+        ),
+    )
+    dy = np.array([[1, 2], [4, 3.0]])
+    yield "window", lambda: drawings.window(IMAGE, KERNEL, 2, 1, (1, 2))
+    yield "im2col", lambda: drawings.im2col(IMAGE[:3, :3], KERNEL[:2, 1:])
+    yield "stamps", lambda: drawings.stamps(dy, KERNEL[:2, 1:])
+    yield "spread", lambda: drawings.spread(dy, 2)
+    yield "axes", lambda: drawings.norm_axes({"batch norm": nn.BatchNorm2d(3)}, (4, 3, 3, 3))
+    yield "removed", lambda: drawings.removed(IMAGE[0], IMAGE[1])
+    yield "flow", lambda: drawings.flow(BasicBlock(8, 16, 2), (8, 4, 4))
+    yield "paths", lambda: drawings.paths(4)
+
+
+EXAMPLES = dict(examples())
+
+
+def extent(text):
+    """Left, top, right and bottom of a text, from the font's usual widths."""
+    size = float(text.values["font-size"])
+    wide = width_of(text.text, size) * 0.95
+    left = (
+        text.x
+        - {"start": 0, "middle": wide / 2, "end": wide}[text.values.get("text-anchor", "start")]
+    )
+    return left, text.y - 0.72 * size, left + wide, text.y + 0.1 * size
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_text_is_on_the_card_and_covers_no_other(name):
+    drawing = EXAMPLES[name]()
+    height = float(re.search(r'viewBox="0 0 \d+ ([\d.]+)"', drawing.svg)[1])
+    boxes = [(e.text, extent(e)) for e in seen(drawing) if e.tag == "text"]
+    assert boxes
+    for text, (left, top, right, bottom) in boxes:
+        inside = MARGIN / 2 <= left and right <= WIDTH - MARGIN / 2 and 0 < top and bottom < height
+        assert inside, f"{text!r} leaves the card: {left:.0f} to {right:.0f}"
+    for i, (text, a) in enumerate(boxes):
+        for other, b in boxes[i + 1 :]:
+            apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+            assert apart, f"{text!r} and {other!r} overlap"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_drawing_repeats_and_can_be_read_on_a_phone_and_by_ear(name, tmp_path):
+    drawing, again = EXAMPLES[name](), EXAMPLES[name]()
+    assert drawing.svg == again.svg == drawing._repr_svg_()
+    assert " id=" not in drawing.svg and "<style" not in drawing.svg
+    assert not re.search(r"\d\.\d\d", re.sub(">[^<]*<", "><", drawing.svg))  # in no coordinate
+    sizes = {float(e.values["font-size"]) for e in seen(drawing) if e.tag == "text"}
+    assert min(sizes) * PHONE / WIDTH >= LEAST_FONT
+    assert len(drawing.alt.split()) >= 5 and repr(drawing) == f"Drawing: {drawing.alt}"
+    drawing.save(tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text() == drawing.svg
+
+
+def test_overlaps_and_texts_outside_are_seen():
+    canvas = drawings.svg.Canvas(100, 40)
+    canvas.text(10, 10, "one")
+    canvas.text(14, 12, "two")
+    a, b = (extent(e) for e in seen(drawings.Drawing(canvas, "x")) if e.tag == "text")
+    assert a[2] > b[0] and a[3] > b[1]
+
+
+# ---- convolution, batch norm, flow ---------------------------------------------------------------
+
+
+def numbers(drawing):
+    return [float(t.replace("−", "-")) for t in texts(drawing) if re.fullmatch("−?[\\d.]+", t)]
+
+
+def marked(drawing):
+    """The numbers in squares that are looked at: they are bold."""
+    return [float(e.text.replace("−", "-")) for e in seen(drawing)
+            if e.tag == "text" and e.values.get("font-weight") == "700"
+            and re.fullmatch("−?[\\d.]+", e.text)]  # fmt: skip
+
+
+def correlate(x, w, stride=1, padding=0):
+    x, w = (torch.from_numpy(a)[None, None] for a in (x, w))
+    return torch.conv2d(x, w, None, stride, padding)[0, 0].numpy()
+
+
+@pytest.mark.parametrize("stride, padding, at", [(1, 0, (2, 1)), (2, 1, (1, 2)), (2, 0, (0, 1))])
+def test_the_window_shows_what_is_multiplied_and_what_comes_out(stride, padding, at):
+    drawing = drawings.window(IMAGE, KERNEL, stride, padding, at)
+    padded, y = np.pad(IMAGE, padding), correlate(IMAGE, KERNEL, stride, padding)
+    assert numbers(drawing) == [*padded.flat, *KERNEL.flat, *y.flat]
+    *covered, out = marked(drawing)
+    assert (np.array(covered) * KERNEL.ravel()).sum() == out == y[at]
+    assert f"multiply and add; stride {stride}" in texts(drawing)
+    dashed = [e for e in seen(drawing) if e.tag == "rect" and "3 3" in str(e.values)]
+    assert (len(dashed) > 0) == (padding > 0)
+    with pytest.raises(ValueError, match="take one from"):
+        drawings.window(IMAGE, KERNEL, stride, padding, (5, 5))
+
+
+@pytest.mark.parametrize("stride, padding", [(1, 0), (2, 1)])
+def test_columns_times_the_kernel_are_the_output(stride, padding):
+    x, w = IMAGE[:3, :3], KERNEL[:2, 1:]
+    drawing = drawings.im2col(x, w, stride, padding, (1, 0))
+    y = correlate(x, w, stride, padding)
+    found = numbers(drawing)[np.pad(x, padding).size :]
+    columns = np.array(found[: 4 * y.size]).reshape(4, y.size)
+    kernel, out = np.array(found[4 * y.size : 4 * y.size + 4]), found[4 * y.size + 4 :]
+    np.testing.assert_array_equal(kernel, w.ravel())
+    np.testing.assert_array_equal(kernel @ columns, y.ravel())
+    assert out == [*y.flat]
+    picked = marked(drawing)
+    np.testing.assert_array_equal(picked[:4], picked[4:8])
+    assert picked[8] == y[1, 0]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_stamps_add_up_to_the_gradient(stride):
+    dy, w = np.array([[1, 2], [-1, 3.0]]), np.array([[1, 2], [5, -1.0]])
+    side = stride + 2
+    drawing = drawings.stamps(dy, w, stride)
+    found = np.array(numbers(drawing)[8:]).reshape(5, side, side)
+    np.testing.assert_array_equal(found[:4].sum(0), found[4])
+    x = torch.zeros(1, 1, side, side, dtype=torch.double, requires_grad=True)
+    torch.conv2d(x, torch.from_numpy(w)[None, None], stride=stride).backward(
+        torch.from_numpy(dy)[None, None]
+    )
+    np.testing.assert_array_equal(found[4], x.grad[0, 0])
+    for part, value in zip(found[:4], dy.flat, strict=True):
+        assert np.count_nonzero(part) == 4 and part.sum() == value * w.sum()
+
+
+def test_spread_puts_zeros_between_and_keeps_the_rest():
+    dy = np.array([[1, 2, 3], [4, 5, 6.0]])
+    found = np.array(numbers(drawings.spread(dy, 2))[6:]).reshape(3, 5)
+    np.testing.assert_array_equal(found[::2, ::2], dy)
+    assert found.sum() == dy.sum()
+
+
+@pytest.mark.parametrize(
+    "layer, count", [(nn.BatchNorm2d(3), 36), (nn.GroupNorm(1, 3), 27), (nn.InstanceNorm2d(3), 9)],
+    ids=["batch", "layer", "instance"],
+)  # fmt: skip
+def test_the_numbers_averaged_together_are_marked(layer, count):
+    drawing = drawings.norm_axes({"norm": layer}, (4, 3, 3, 3))
+    squares = [e for e in seen(drawing) if e.tag == "rect"][1:]
+    assert len(squares) == 108 and sum(e.values["fill"] == RESIDUAL for e in squares) == count
+    assert f"{count} of 108 numbers are averaged together" in texts(drawing)
+
+
+def test_what_remains_is_the_gradient_of_batch_norm():
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(size=8), rng.normal(size=8)
+    bars = [e for e in seen(drawings.removed(x, dy)) if e.tag == "rect"][1:]
+    high = np.array([float(e.values["height"]) for e in bars]).reshape(4, 8)
+    t = torch.from_numpy(x)[:, None].requires_grad_()
+    torch.nn.functional.batch_norm(t, None, None, training=True).backward(
+        torch.from_numpy(dy)[:, None]
+    )
+    expected = np.abs(t.grad.ravel().numpy()) / np.abs(dy).max() * x.std() * high[0].max()
+    np.testing.assert_allclose(high[3], expected, atol=0.1)
+
+
+def test_flow_adds_forward_where_it_copies_backward():
+    residual = drawings.flow(BasicBlock(8, 8), (8, 4, 4))
+    found = texts(residual)
+    assert [t for t in found if t in ("copy", "add")] == ["copy", "add", "add", "copy"]
+    assert "y = x + F(x)" in found and "dx = dy + Jᵀ dy" in found and found.count("2 conv") == 2
+    plain = drawings.flow(PlainBlock(8, 8), (8, 4, 4))
+    assert "dx = Jᵀ dy" in texts(plain) and "add" not in texts(plain)
+    projected = drawings.flow(Bottleneck(8, 4, 2), (8, 4, 4))
+    assert "dx = Sᵀ dy + Jᵀ dy" in texts(projected) and texts(projected).count("3 conv") == 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_every_path_is_drawn_once(n):
+    drawing = drawings.paths(n)
+    found = [e for e in seen(drawing) if e.tag == "text"]
+    rows = {}
+    for e in found:
+        rows.setdefault(round(e.y / 10), []).append(e.text)  # smaller text stands a little higher
+    taken = {tuple(t for t in row if t.startswith("F")) for row in rows.values()}
+    assert len(rows) == len(taken) == 2**n
+    for row in rows.values():
+        assert row[-1].split()[0] == str(sum(t.startswith("F") for t in row))
+    with pytest.raises(ValueError, match="expected 1 to 4 blocks, got 5"):
+        drawings.paths(5)
