@@ -267,6 +267,15 @@ def examples():
     yield "axes", lambda: drawings.norm_axes({"batch norm": nn.BatchNorm2d(3)}, (4, 3, 3, 3))
     yield "removed", lambda: drawings.removed(IMAGE[0], IMAGE[1])
     yield "flow", lambda: drawings.flow(BasicBlock(8, 16, 2), (8, 4, 4))
+    steps = np.linspace(-1, 1, 33)
+    yield "slopes", lambda: drawings.slopes(steps, {"plain": steps**3, "residual": np.sin(steps)})
+    yield "histogram", lambda: drawings.histogram(10.0 ** np.abs(steps), "energy")
+    yield "triangle", lambda: drawings.decay_triangle(0.5, 0.2)
+    yield "discs", lambda: drawings.discs({"plain": np.array([0.5, 1j]), "other": np.array([2.2])})
+    yield (
+        "arms",
+        lambda: drawings.arms({"plain20": [3.2, 4.1], "resnet20": [1.5, 2.25]}, "error (%)"),
+    )
     yield "paths", lambda: drawings.paths(4)
 
 
@@ -440,3 +449,76 @@ def test_every_path_is_drawn_once(n):
         assert row[-1].split()[0] == str(sum(t.startswith("F") for t in row))
     with pytest.raises(ValueError, match="expected 1 to 4 blocks, got 5"):
         drawings.paths(5)
+
+
+# ---- in the plane --------------------------------------------------------------------------------
+
+
+def lines_of(drawing, color):
+    """End points of the straight lines of a colour."""
+    paths = [e.values for e in seen(drawing) if e.tag == "path"]
+    ends = [re.findall(r"-?[\d.]+", v["d"]) for v in paths if v.get("stroke") == color]
+    return [np.array(numbers, float).reshape(-1, 2) for numbers in ends]
+
+
+def test_decay_and_step_are_at_a_right_angle_and_keep_the_norm():
+    drawing = drawings.decay_triangle(rate=0.5, decay=0.4)
+    [decay], [step] = lines_of(drawing, PLAIN), lines_of(drawing, RESIDUAL)
+    old, new = lines_of(drawing, "#666666")[0], lines_of(drawing, "#333333")[0]
+    u, v = (p[1] - p[0] for p in (decay, step))
+    assert abs(u @ v) / np.linalg.norm(u) / np.linalg.norm(v) < 0.01
+    lengths = [np.linalg.norm(p[1] - p[0]) for p in (old, new)]
+    assert lengths[0] == pytest.approx(lengths[1] + 5, abs=0.2)  # an arrow's line ends 5 early
+    assert "together: a turn by 36.9°" in texts(drawing)  # cos = 0.8
+    assert np.linalg.norm(u) + 5 == pytest.approx(0.2 * lengths[0], abs=0.3)
+    with pytest.raises(ValueError, match="between 0 and 1, got 2"):
+        drawings.decay_triangle(2.0, 1.0)
+
+
+def test_discs_place_every_eigenvalue():
+    values = np.array([0.5, 1 + 0.5j, -0.5j])
+    circles = [e for e in seen(drawings.discs({"plain": values})) if e.tag == "circle"]
+    around, dots = circles[:2], circles[2:]
+    unit = float(around[0].values["r"])
+    assert around[1].x - around[0].x == pytest.approx(unit, abs=0.11)
+    found = [(d.x - around[0].x - 1j * (d.y - around[0].y)) / unit for d in dots]
+    np.testing.assert_allclose(found, values, atol=0.01)
+
+
+def test_arms_show_every_run_and_the_mean():
+    drawing = drawings.arms({"plain20": [1.0, 2.0, 6.0], "resnet20": [0.0, 1.0]}, "error (%)")
+    dots = [e for e in seen(drawing) if e.tag == "circle"]
+    x = np.array([d.x for d in dots])
+    np.testing.assert_allclose((x - x.min()) / (x.max() - x.min()) * 6, [1, 2, 6, 0, 1], atol=0.01)
+    assert [d.values["fill"] for d in dots] == [PLAIN] * 3 + [RESIDUAL] * 2
+    assert {"mean 3", "mean 0.5", "0", "6", "error (%)"} <= set(texts(drawing))
+    [mean] = [p[0, 0] for p in lines_of(drawing, PLAIN)]
+    assert mean + MARGIN == pytest.approx(x[0] + (x[1] - x[0]) * 2, abs=0.2)
+
+
+# ---- curves and bars -----------------------------------------------------------------------------
+
+
+def test_a_slope_is_the_slope_of_the_curve_above_it():
+    x = np.linspace(-1, 1, 21)
+    y, slope = lines_of(drawings.slopes(x, {"plain": x**2}), PLAIN)
+    assert len(y) == 21 and len(slope) == 20
+    ratio = np.diff(y[:, 1]) / (slope[:, 1] - slope[:, 1].mean())
+    np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.1)  # coordinates have one decimal
+    assert "changes its sign 1 times" in drawings.slopes(x, {"plain": x**2}).alt
+
+
+def test_the_histogram_counts_every_value_and_marks_mean_and_median():
+    values = 10 ** np.random.default_rng(0).normal(size=500)
+    drawing = drawings.histogram(values, "energy", bins=10)
+    bars = [e for e in seen(drawing) if e.tag == "rect"][1:]
+    high = np.array([float(e.values["height"]) for e in bars])
+    counts = np.histogram(np.log10(values), 10)[0]
+    np.testing.assert_allclose(high / high.max(), counts / counts.max(), atol=0.001)
+    assert {f"mean {values.mean():.3g}", f"median {np.median(values):.3g}"} <= set(texts(drawing))
+    [[mean, _]], [[median, _]] = (lines_of(drawing, color) for color in (PLAIN, RESIDUAL))
+    span = np.log10(values.max() / values.min())
+    ratio = (mean[0] - median[0]) / 340 * span
+    assert ratio == pytest.approx(np.log10(values.mean() / np.median(values)), abs=0.01)
+    with pytest.raises(ValueError, match="expected positive values, got 0"):
+        drawings.histogram(np.array([0.0, 1.0]), "energy")

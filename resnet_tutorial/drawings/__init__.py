@@ -3,18 +3,24 @@
 from resnet_tutorial.drawings.blocks import blocks, shortcuts
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
+from resnet_tutorial.drawings.curves import histogram, slopes
 from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier
 from resnet_tutorial.drawings.networks import stages
 from resnet_tutorial.drawings.norm import norm_axes, removed
+from resnet_tutorial.drawings.plane import arms, decay_triangle, discs
 from resnet_tutorial.drawings.svg import Canvas, Drawing
 
 __all__ = [
     "Canvas",
     "Drawing",
+    "arms",
     "blocks",
     "classifier",
+    "decay_triangle",
+    "discs",
     "flow",
+    "histogram",
     "im2col",
     "inserted",
     "layers",
@@ -22,6 +28,7 @@ __all__ = [
     "paths",
     "removed",
     "shortcuts",
+    "slopes",
     "spread",
     "stages",
     "stamps",

@@ -167,6 +167,10 @@ class Canvas:
         self._add("path", d=d, fill="none", stroke=color, stroke_width=thick,
                   stroke_dasharray=dashes, **more)  # fmt: skip
 
+    def fill(self, d: str, color: str) -> None:
+        """The inside of a closed SVG path."""
+        self._add("path", d=d, fill=color)
+
     def line(self, x1, y1, x2, y2, color: str = INK, thick: Number = 1.4, dashes=None) -> None:
         """A straight line."""
         d = f"M{number(x1)} {number(y1)}L{number(x2)} {number(y2)}"

@@ -1,0 +1,114 @@
+"""Arrays drawn as curves and bars: a function with its slope, a histogram with mean and median.
+
+Chapters: theory/shattered_gradients, theory/signal_propagation.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from resnet_tutorial.drawings.svg import (
+    FAINT,
+    INNER,
+    MUTED,
+    RESIDUAL,
+    SMALL,
+    Canvas,
+    Drawing,
+    number,
+    said_number,
+)
+from resnet_tutorial.palette import PLAIN
+
+HIGH = 84  # of a curve's panel
+
+
+def slopes(
+    x: Float[np.ndarray, " n"], ys: Mapping[str, Float[np.ndarray, " n"]], width: float = 1.4
+) -> Drawing:
+    """Functions of one number, each with its slope below it.
+
+    The slope is the difference of neighbours in y over the one in x, drawn between them; a name
+    that begins with plain is orange, any other blue. Chapter: theory/shattered_gradients.
+
+    >>> slopes(np.array([0.0, 1.0, 2.0]), {"plain": np.array([0.0, 1.0, 1.0])}).alt
+    'Curves from 0 to 2: plain and its slope, which changes its sign 0 times.'
+    """
+    canvas, said, top = Canvas(INNER), [], 0.0
+    for title, y in ys.items():
+        color = PLAIN if title.startswith("plain") else RESIDUAL
+        slope = np.diff(y) / np.diff(x)
+        turns = int((np.diff(np.sign(slope[slope != 0])) != 0).sum())
+        canvas.text(0, top + 8, f"{title}: y", color=color, weight="700")
+        _curve(canvas, top + 20, (x - x[0]) / (x[-1] - x[0]), y, color, width)
+        top += HIGH + 30
+        canvas.text(0, top + 8, "its slope y′", SMALL, MUTED)
+        middles = (x[1:] + x[:-1]) / 2
+        _curve(canvas, top + 20, (middles - x[0]) / (x[-1] - x[0]), slope, color, width)
+        top += HIGH + 40
+        said.append(f"{title} and its slope, which changes its sign {turns} times")
+    canvas.text(0, top - 8, said_number(x[0]), SMALL, MUTED)
+    canvas.text(INNER, top - 8, said_number(x[-1]), SMALL, MUTED, "end")
+    canvas.height = top
+    span = f"{said_number(x[0])} to {said_number(x[-1])}"
+    return Drawing(canvas, f"Curves from {span}: {'; '.join(said)}.")
+
+
+def _curve(canvas: Canvas, top, places, values, color, width) -> None:
+    """A curve in a panel; a faint line at zero, where zero is in it."""
+    low, high = min(values.min(), 0.0), max(values.max(), 0.0)
+    scale = HIGH / (high - low or 1)
+    canvas.line(0, top + scale * high, INNER, top + scale * high, FAINT, 1)
+    points = zip(INNER * places, top + scale * (high - values), strict=True)
+    canvas.path("M" + "L".join(f"{number(a)} {number(b)}" for a, b in points), color, width)
+
+
+def histogram(values: Float[np.ndarray, " n"], unit: str, bins: int = 24) -> Drawing:
+    """How often a positive quantity takes which size, on a logarithmic axis, with mean and median.
+
+    ``unit`` names the axis. Raises ValueError for values that are not positive.
+    Chapter: theory/signal_propagation.
+
+    >>> histogram(np.array([1.0, 1.0, 10.0]), "energy").alt
+    'Histogram of energy, 3 values from 1 to 10, logarithmic: the median is 1, the mean 4.'
+    """
+    if not values.min() > 0:
+        raise ValueError(
+            f"expected positive values, got {values.min():g}: a logarithmic axis has no zero"
+        )
+    logs = np.log10(values)
+    counts, edges = np.histogram(logs, bins)
+    canvas, wide, floor = Canvas(INNER), INNER / bins, 180
+    scale = 130 / counts.max()
+    for i, count in enumerate(counts):
+        canvas.rect(wide * i + 0.5, floor - scale * count, wide - 1, scale * count, "#b9d4e6", None,
+                    0)  # fmt: skip
+    canvas.line(0, floor, INNER, floor, MUTED, 1)
+    marks = [(values.mean(), "mean", PLAIN), (np.median(values), "median", RESIDUAL)]
+    for i, (value, name, color) in enumerate(sorted(marks, reverse=True)):
+        x = INNER * (np.log10(value) - edges[0]) / (edges[-1] - edges[0])
+        canvas.line(x, 4 + 22 * i, x, floor, color, 2)
+        # The larger on the right and above, so that no line runs through a label.
+        right = x < (110, INNER - 110)[i == 0]
+        canvas.text(x + 6 if right else x - 6, 10 + 22 * i, f"{name} {said_short(value)}", SMALL,
+                    color, "start" if right else "end", "700")  # fmt: skip
+    canvas.text(0, floor + 14, said_short(values.min()), SMALL)
+    canvas.text(INNER, floor + 14, said_short(values.max()), SMALL, anchor="end")
+    canvas.text(INNER / 2, floor + 14, f"{unit}, logarithmic", SMALL, MUTED, "middle")
+    canvas.height = floor + 20
+    return Drawing(
+        canvas,
+        f"Histogram of {unit}, {len(values)} values from {values.min():.3g} to "
+        f"{values.max():.3g}, logarithmic: the median is {np.median(values):.3g}, the mean "
+        f"{values.mean():.3g}.",
+    )
+
+
+def said_short(value: float) -> str:
+    """Three digits.
+
+    >>> said_short(0.012345)
+    '0.0123'
+    """
+    return f"{float(value):.3g}"
