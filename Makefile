@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 book: $(INSTALLED) ## build the site from a clean _build, warnings as errors, and check its links
 	@rm -rf _build
 	@$(BIN)/jupyter-book build . -W -n --keep-going -q
-	@$(BIN)/python tools/linkcheck.py _build/html
+	@$(BIN)/python tools/site/linkcheck.py _build/html
 	@echo "The book: _build/html/index.html   (to read it with its search: make serve)"
 
 test: $(INSTALLED) ## style, unit tests, site tests, then every chapter executed and compared
@@ -48,20 +48,19 @@ colab: $(INSTALLED) ## run every chapter as Colab would (ENVIRONMENTS="book newe
 	@$(BIN)/python tools/colab.py $(ENVIRONMENTS)
 
 bench: $(INSTALLED) ## time the package on this machine
-	@$(BIN)/python tools/bench.py
+	@$(BIN)/python tools/bench
 
 serve: $(INSTALLED) ## serve the built site on http://localhost:8000 (PORT=... for another)
 	@test -d _build/html || $(MAKE) book
-	@echo "http://localhost:$(PORT)   (Ctrl-C ends it)"
-	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+	@$(BIN)/python tools/site/browsing.py $(PORT)
 
 pdf: $(INSTALLED) ## print the built site as one book, _build/book.pdf (needs Chromium)
 	@test -d _build/html || $(MAKE) book
-	@$(BIN)/python tools/book_pdf.py
+	@$(BIN)/python tools/site/book_pdf.py
 
 weigh: $(INSTALLED) ## bytes, requests and times of the site's pages, and the time of a build
 	@test -d _build/html || $(MAKE) book
-	@$(BIN)/python tools/weigh.py
+	@$(BIN)/python tools/site/weigh.py
 
 clean: ## remove what was built; .venv and .text stay
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -25,12 +25,12 @@ def left(request) -> bool:
 
 def is_stale() -> bool:
     """Whether a source of the site is newer than the built one."""
-    sources = [ROOT / "_config.yml", ROOT / "_toc.yml", *(ROOT / "tools").glob("site_*.py")]
-    for folder in (ROOT / "book", ROOT / "tools" / "instruments"):
+    sources = [ROOT / "_config.yml", ROOT / "_toc.yml"]
+    for folder in (ROOT / "book", ROOT / "tools" / "site"):
         sources += [path for path in folder.rglob("*") if path.is_file()]
     sources += (ROOT / "resnet_tutorial").rglob("*.py")  # their docstrings are pages
     sources += (ROOT / "resnet_tutorial" / "results").rglob("*.json")  # on the page Experiments
-    built = SITE / "sitemap.xml"  # written last
+    built = SITE / "_static" / "site.js"  # written last
     return not built.exists() or built.stat().st_mtime < max(p.stat().st_mtime for p in sources)
 
 
@@ -51,23 +51,26 @@ def address(site):
 
 
 @pytest.fixture(scope="session")
-def browser():
+def base_url(address):
+    """Of pytest-playwright, whose own fixture pytest 9 calls deprecated."""
+    return address
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args():
+    """pytest-playwright launches the system's Chromium."""
     if browsing.executable() is None:
         pytest.skip(f"no system browser; any of these will do: {', '.join(browsing.BROWSERS)}")
-    pytest.importorskip("playwright.sync_api")
-    with browsing.chromium() as browser:
-        yield browser
+    return {"executable_path": browsing.executable(), "args": browsing.FLAGS}
 
 
 @pytest.fixture
-def new_tab(browser, address):
+def new_tab(new_context, address):
     """Opens a page of 1280 pixels width, or with other settings of its context, that notes in
     `problems` whatever goes wrong in it; the network ends at the local server."""
-    contexts = []
 
     def open_tab(**settings):
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | settings)
-        contexts.append(context)
+        context = new_context(**{"viewport": {"width": 1280, "height": 900}} | settings)
         page, problems = context.new_page(), []
 
         def local_only(route):
@@ -84,9 +87,7 @@ def new_tab(browser, address):
         page.problems = problems
         return page
 
-    yield open_tab
-    for context in contexts:
-        context.close()
+    return open_tab
 
 
 @pytest.fixture

@@ -1,12 +1,18 @@
 """The files of the built site."""
 
 import json
+import os
 import re
+import shutil
 import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import linkcheck
 import pytest
-import site_meta
+import site_address
 import yaml
 from test_site_pages import chapters, pages
 
@@ -37,55 +43,121 @@ def test_link_check_rejects_a_broken_site(tmp_path):
     assert found.count("remote load") == 2
 
 
-def test_chapters_open_in_colab(root, site):
-    """The button leads to the page's own notebook in the repository."""
+@pytest.fixture(scope="session")
+def public(root):
+    """The site's address, empty where _config.yml and the environment name no repository."""
+    return site_address.pages_address(site_address.repository(root))
+
+
+def test_chapters_are_downloads(root, site, public):
+    """The button leads to the page's own notebook: on the site, and in Colab where there is one."""
     for chapter in sorted((root / "book").rglob("[!.]*.ipynb")):
         name = chapter.relative_to(root)
         html = (site / name).with_suffix(".html").read_text()
-        assert f"/blob/main/{name}" in html
-        assert f"_sources/{name}" in html
+        assert bool(public) == (f"/blob/main/{name}" in html)
+        assert f"_sources/{name}" in html and (site / "_sources" / name).is_file()
 
 
-def test_the_address_follows_from_the_repository(root):
-    assert site_meta.site_address("https://github.com/Ada/nets") == "https://Ada.github.io/nets/"
-    assert site_meta.site_address("https://github.com/Ada/nets/") == "https://Ada.github.io/nets/"
-    with pytest.raises(ValueError, match="https://github.com/OWNER/NAME"):
-        site_meta.site_address("https://example.org")
+def test_the_package_is_a_download(root, site):
+    wheel = site / "_static" / site_address.wheel_name(root)
+    assert f'_static/{wheel.name}"' in (site / "book/api/index.html").read_text()
+    assert "resnet_tutorial/scratch/ops.py" in zipfile.ZipFile(wheel).namelist()
 
 
-@pytest.fixture(scope="session")
-def public(root):
-    config = yaml.safe_load((root / "_config.yml").read_text())
-    return site_meta.site_address(config["repository"]["url"])
+def test_the_address_follows_from_the_repository():
+    pages_address = site_address.pages_address
+    assert pages_address("https://github.com/Ada/nets") == "https://Ada.github.io/nets/"
+    assert pages_address("https://github.com/Ada/nets/") == "https://Ada.github.io/nets/"
+    assert pages_address("") == ""
+    with pytest.raises(ValueError, match="https://github.com/owner/name"):
+        pages_address("https://example.org")
 
 
 def test_every_page_describes_itself(site, public):
-    """In a sentence of its own, with its address and a picture that exists."""
+    """In a sentence of its own; where the book is public, with its address and a picture."""
     seen = set()
     for path in sorted((site / "book").rglob("*.html")):
         html, name = path.read_text(), path.relative_to(site)
         description = content(html, "description")
         assert 20 < len(description) < 330 and description not in seen
         seen.add(description)
-        assert content(html, "og:description") == description
-        assert f'<link rel="canonical" href="{public}{name}"' in html
-        assert content(html, "og:url") == f"{public}{name}"
-        card = site / content(html, "og:image").removeprefix(public)
-        size = struct.unpack(">II", card.read_bytes()[16:24])
-        assert size == (int(content(html, "og:image:width")), int(content(html, "og:image:height")))
         assert '<link rel="icon"' in html
+        if public:
+            describes_itself_to_others(html, f"{public}{name}", site, public)
+        else:
+            leads_nowhere(html)
+
+
+def describes_itself_to_others(html, address, site, public):
+    assert content(html, "og:description") == content(html, "description")
+    assert f'<link rel="canonical" href="{address}"' in html
+    assert content(html, "og:url") == address
+    card = site / content(html, "og:image").removeprefix(public)
+    size = struct.unpack(">II", card.read_bytes()[16:24])
+    assert size == (int(content(html, "og:image:width")), int(content(html, "og:image:height")))
+
+
+def leads_nowhere(html):
+    """Nothing on the page needs a public address."""
+    buttons = ("source-repository-button", "source-issues-button", "colab.research.google.com")
+    for word in ("og:url", "canonical", *buttons, "viewcode-link"):
+        assert word not in html, word
 
 
 def test_the_front_page_describes_the_book(site, public):
     html = (site / "index.html").read_text()
-    assert content(html, "og:url") == f"{public}book/index.html"
     assert "book" in content(html, "description")
+    if public:
+        assert content(html, "og:url") == f"{public}book/index.html"
+    else:
+        leads_nowhere(html)
 
 
 def test_the_sitemap_lists_every_page(site, public):
+    assert (site / "sitemap.xml").exists() == bool(public)
+    if not public:
+        return
     listed = re.findall("<loc>(.*?)</loc>", (site / "sitemap.xml").read_text())
     built = [path.relative_to(site) for path in (site / "book").rglob("*.html")]
     assert sorted(listed) == sorted(f"{public}{name}" for name in built)
+
+
+@pytest.mark.parametrize("repository", ["", "https://github.com/ada/nets"])
+def test_a_site_with_and_without_an_address(root, tmp_path, repository):
+    """A page, a chapter and an entry of the package, with all of the book's settings."""
+    for name in ("_config.yml", *site_address.PARTS, "tools", "book/_static", "book/_templates"):
+        target = tmp_path / name
+        target.parent.mkdir(exist_ok=True)
+        (shutil.copytree if (root / name).is_dir() else shutil.copy)(root / name, target)
+    book = tmp_path / "book"
+    shutil.copy(root / "book/theory/shattered_gradients.ipynb", book / "chapter.ipynb")
+    entry = "```{eval-rst}\n.. automodule:: resnet_tutorial.names\n   :members:\n```\n"
+    (book / "index.md").write_text("# Book\n\nThis book has one chapter.\n")
+    (book / "glossary.md").write_text(f"# Words\n\nThis page has few words.\n\n{entry}")
+    (book / "references.bib").write_text("")
+    files = "chapters: [{file: book/chapter}, {file: book/glossary}]"
+    (tmp_path / "_toc.yml").write_text(f"format: jb-book\nroot: book/index\n{files}\n")
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", tmp_path, "-q"]
+    variables = os.environ | {"BOOK_REPOSITORY": repository}
+    subprocess.run(command, check=True, capture_output=True, env=variables)
+    html = tmp_path / "_build" / "html"
+    public = site_address.pages_address(repository)
+    for name in ("index", "chapter", "glossary"):
+        page = (html / f"book/{name}.html").read_text()
+        if not repository:
+            leads_nowhere(page)
+            continue
+        describes_itself_to_others(page, f"{public}book/{name}.html", html, public)
+        assert "source-repository-button" in page and f'href="{repository}"' in page
+        assert "source-issues-button" in page and f"{repository}/issues" in page
+    assert (html / "sitemap.xml").exists() == bool(repository)
+    notebook = (html / "_sources/book/chapter.ipynb").read_text()
+    assert f'repository = \\"{repository}\\"' in notebook
+    assert (html / "_static" / site_address.wheel_name(root)).is_file()
+    entry = (html / "book/glossary.html").read_text()
+    assert (f"{repository}/blob/main/resnet_tutorial/names.py#L" in entry) == bool(repository)
+    base = re.search('<base href="(.*)">', (html / "404.html").read_text())[1]
+    assert base == ("/nets/" if repository else "/")
 
 
 def test_every_chapter_says_what_it_takes(site):

@@ -3,12 +3,16 @@
 import io
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import book_pdf
 import pytest
+import site_address
 import site_bundle
 import site_meta
 import site_terms
@@ -29,10 +33,11 @@ p:not(.unused) { margin: 0 }
 
 
 def test_purge_keeps_what_is_used_and_nothing_else():
+    """A rule stays whole where one of its selectors is used."""
     kept = re.sub(r"\s+", "", site_bundle.purge(CSS, {"used", "here"}))
     assert kept == (
-        ".used{color:red}p:not(.unused){margin:0}"
-        '@mediaprint{.used{content:"}"}}@keyframesk{from{top:0}to{top:1px}}'
+        ".used,.unused>a{color:red}p:not(.unused){margin:0}"
+        '@mediaprint{.used{content:"}"}}@keyframesk{0%{top:0}to{top:1px}}'
         "#here,a[href]{top:0}"
     )
 
@@ -59,9 +64,24 @@ def test_icon_font_holds_the_asked_glyphs_alone(site, tmp_path):
     for font in fonts:
         data = site_bundle.base64.b64decode(font)
         glyphs |= set(ttLib.TTFont(io.BytesIO(data)).getBestCmap())
-    asked = {int(code, 16) for code in site_bundle.ICON.findall(css)}
+    asked = {ord(glyph) for glyph in site_bundle.ICON.findall(css)}
     icons = {code for code in asked if code > 0xF000}
     assert icons <= glyphs <= asked | {0x20} and len(icons) < 40
+
+
+def test_fonts_and_wheel_have_the_same_bytes_every_time(root, tmp_path, monkeypatch):
+    """What a build writes must not depend on when: two builds of the site are equal."""
+    theme = Path(find_spec("pydata_sphinx_theme").origin).parent
+    [font] = theme.rglob("webfonts/fa-solid-900.ttf")
+    first = site_bundle.icon_font(font, [0xF019])
+    wheels = [tmp_path / "a", tmp_path / "b"]
+    site_address.build_wheel(root, wheels[0])
+    monkeypatch.setattr("fontTools.ttLib.tables._h_e_a_d.timestampNow", lambda: 1)
+    time.sleep(2.1)  # the steps of times in a zip file
+    site_address.build_wheel(root, wheels[1])
+    assert site_bundle.icon_font(font, [0xF019]) == first
+    one, other = (next(folder.glob("*.whl")).read_bytes() for folder in wheels)
+    assert one == other
 
 
 def test_a_reduced_picture_looks_the_same(root, tmp_path):
@@ -205,7 +225,7 @@ def test_the_pdf_has_an_outline_and_typeset_formulas(browser, site, tmp_path):
 
 def test_a_part_without_its_sentence_stops_the_build(root, tmp_path):
     """The map of the landing page cannot forget a part."""
-    for name in ("_config.yml", "_toc.yml"):
+    for name in ("_config.yml", "_toc.yml", "pyproject.toml"):
         shutil.copy(root / name, tmp_path)
     shutil.copytree(root / "tools", tmp_path / "tools")
     book = tmp_path / "book"
@@ -224,3 +244,14 @@ def test_a_part_without_its_sentence_stops_the_build(root, tmp_path):
     answer = subprocess.run(command, capture_output=True, text=True)
     assert answer.returncode != 0
     assert re.search("'Two' has no sentence here|'None' is no part", answer.stderr + answer.stdout)
+
+
+def test_a_port_in_use_is_said_in_one_line(root, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        command = [sys.executable, root / "tools/site/browsing.py", str(port)]
+        answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode != 0 and answer.stdout == ""
+    assert answer.stderr == (
+        f"port {port}: Address already in use; choose another one: make serve PORT={port + 1}\n"
+    )

@@ -48,6 +48,14 @@ def test_search_says_when_it_finds_nothing(tab, address):
     tab.get_by_text("did not match any documents").wait_for()
 
 
+@pytest.mark.parametrize("word", ["constructor", "__proto__"])
+def test_search_knows_the_properties_of_objects_as_words(tab, address, word):
+    tab.goto(f"{address}/search.html?q={word}")
+    tab.get_by_text(re.compile(r"did not match any documents|found \d+ page")).wait_for()
+    assert "undefined" not in tab.locator("#search-results").inner_text()
+    assert not tab.problems
+
+
 def test_front_page_leads_to_the_book(tab, address):
     tab.goto(f"{address}/index.html")
     tab.wait_for_url("**/book/index.html")

@@ -1,6 +1,9 @@
 """tools/chapters.py: from the text view to a stored notebook and back."""
 
 import os
+import subprocess
+import sys
+from types import ModuleType
 
 import chapters
 import jupyterlab
@@ -119,3 +122,20 @@ def test_stated_run_time_is_compared_with_the_measured_one(
     assert (ended.value.code == 0) == (problem is None)
     assert problem is None or problem in ended.value.code
     assert not path.exists() and view.read_text() == TIMED.format(stated)  # nothing is stored
+
+
+def test_the_install_cell_says_what_to_do_and_takes_a_wheel(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
+    monkeypatch.chdir(tmp_path)
+    cell = chapters.INSTALL.format(url="")
+    exec(cell, {})  # not in Colab
+    monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    with pytest.raises(RuntimeError, match="^upload the wheel .*, then run this$"):
+        exec(cell, {})
+    assert commands == []
+    exec(chapters.INSTALL.format(url="https://github.com/ada/nets"), {})
+    (tmp_path / "resnet_tutorial-1.0-py3-none-any.whl").touch()
+    exec(cell, {})
+    asked = [command[-1] for command in commands]
+    assert asked == ["git+https://github.com/ada/nets", "resnet_tutorial-1.0-py3-none-any.whl"]

@@ -25,6 +25,9 @@ the semicolon that hides `<Axes at 0x...>` in Jupyter. One figure a cell.
 
 The cell that installs the package in Colab is generated from the repository's address in
 _config.yml, put after the title, and left out of the view.
+
+Own, since jupytext pairs files but does not repeat itself: its --sync may keep outputs that are no
+longer those of the code, and its --execute writes other cell ids and times with every run.
 """
 
 import argparse
@@ -55,9 +58,15 @@ INSTALL = """\
 # @title Install the package (only in Colab)
 import subprocess
 import sys
+from pathlib import Path
 
+# Empty? Upload the wheel of the book's page "The package" to this folder first.
+repository = "{url}"
 if "google.colab" in sys.modules:
-    package = "git+{url}"
+    wheels = [str(path) for path in Path().glob("resnet_tutorial-*.whl")]
+    if not wheels and not repository:
+        raise RuntimeError("upload the wheel of the page 'The package', then run this")
+    package = wheels[0] if wheels else f"git+{{repository}}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
 """
 

@@ -5,9 +5,9 @@
     oldest   the lower bounds of pyproject.toml, for the oldest Python it allows
 
 For each one it makes a virtual environment outside the repository that holds these four and a
-Jupyter kernel, and nothing of ours; runs the chapters' first cell there as in Colab, with the
-repository's address leading to this copy; installs the built wheel; and asserts that neither moved
-a version that was there. Then every chapter runs in an empty folder, its network cut: Python's own
+Jupyter kernel, and nothing of ours; runs the chapters' first cell there as in Colab, once with this
+copy as the repository, once with the built wheel beside it; and asserts that neither moved a
+version that was there. Then every chapter runs in an empty folder, its network cut: Python's own
 sockets reach no other machine (a program in another language would).
 """
 
@@ -24,9 +24,12 @@ from pathlib import Path
 
 import chapters
 import nbformat
-import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tools" / "site"))
+
+import site_address  # noqa: E402
+
 GIVEN = ("torch", "numpy", "matplotlib", "scikit-learn")  # what Colab has before us
 # Colab's IPython is years older than the newest one, so the oldest environment has one like it.
 OLD_KERNEL = ("ipykernel==6.17.1", "ipython==7.34.0")
@@ -102,16 +105,12 @@ def require_unmoved(before: dict[str, str], after: dict[str, str], what: str) ->
         sys.exit(f"FAILED: {what} moved {', '.join(moved)}")
 
 
-def run_install_cell(python: Path) -> None:
-    """The first cell of every chapter, where google.colab is loaded; git finds this copy."""
-    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
-    redirect = {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.file://{ROOT}.insteadOf",
-        "GIT_CONFIG_VALUE_0": address,
-    }
+def run_install_cell(python: Path, folder: Path, repository: str = "") -> None:
+    """The first cell of every chapter, run in `folder`, where google.colab is loaded."""
     source = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n"
-    run(python, "-c", source + chapters.install_source(), env=os.environ | redirect)
+    cell = re.sub('^repository = ".*"', f'repository = "{repository}"', chapters.install_source(),
+                  flags=re.M)  # fmt: skip
+    run(python, "-c", source + cell, cwd=folder)
 
 
 def copy_sources(target: Path) -> list[str]:
@@ -125,12 +124,10 @@ def copy_sources(target: Path) -> list[str]:
 
 
 def install_wheel(python: Path, folder: Path) -> None:
-    """The wheel of the working tree, in place of what came through git."""
-    copy_sources(folder / "source")
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, folder / "source")
-    [wheel] = folder.glob("*.whl")
+    """The wheel of the working tree, uploaded as a reader does, in place of what git brought."""
+    site_address.build_wheel(ROOT, folder)
     run(python, "-m", "pip", "uninstall", "-q", "-y", project()["name"])
-    run(python, "-m", "pip", "install", "-q", wheel)
+    run_install_cell(python, folder)
 
 
 def cut_network(folder: Path) -> dict[str, str]:
@@ -202,7 +199,7 @@ def prove(environment: str, names: list[str], folder: Path) -> list[str]:
     before = versions(python)
     found = ", ".join(f"{name} {before[name]}" for name in (*GIVEN, "ipython", "ipykernel"))
     print(f"{environment}: Python {sys.version.split()[0]}, {found}", flush=True)
-    run_install_cell(python)
+    run_install_cell(python, folder, f"file://{ROOT}")
     require_unmoved(before, versions(python), "the first cell")
     install_wheel(python, folder)
     after = versions(python)

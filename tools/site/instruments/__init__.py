@@ -159,7 +159,10 @@ def pictures() -> dict:
 def draw_pictures(app, exception):
     if exception or app.builder.format != "html":
         return
+    import matplotlib
+
     folder = Path(app.outdir) / "_static" / "instruments"
+    matplotlib.rcParams["svg.hashsalt"] = "instruments"  # the same names in every build
     for name, axes in pictures().items():
         axes.figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
 

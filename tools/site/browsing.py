@@ -1,15 +1,26 @@
-"""The built site on a local server, and the system's Chromium to look at it."""
+"""The built site on a local server, and the system's Chromium to look at it.
+
+    python tools/site/browsing.py 8000      # serves _build/html until Ctrl-C
+
+Own, since http.server compresses nothing, knows no folder and no page 404.html, and meets a port in
+use with a traceback.
+"""
 
 import gzip
 import http.server
 import shutil
+import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-PREFIX = "/resnet_tutorial"  # the site's folder on GitHub Pages
+from site_address import pages_address, repository
+
+ROOT = Path(__file__).resolve().parents[2]
+# The site's folder on GitHub Pages, where the book is public.
+PREFIX = urlsplit(pages_address(repository(ROOT))).path.rstrip("/")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--no-sandbox",
@@ -55,10 +66,10 @@ class Pages(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(site):
+def served(site, port=0):
     """Serve the built site; gives its address, without a slash at the end."""
     handler = partial(Pages, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}{PREFIX}"
@@ -80,3 +91,19 @@ def chromium():
         browser = driver.chromium.launch(executable_path=executable(), args=FLAGS)
         yield browser
         browser.close()
+
+
+def main():
+    port = int(sys.argv[1])
+    try:
+        with served(ROOT / "_build" / "html", port) as address:
+            print(f"{address}/   (Ctrl-C ends it)", flush=True)
+            threading.Event().wait()
+    except OSError as error:
+        sys.exit(f"port {port}: {error.strerror}; choose another one: make serve PORT={port + 1}")
+    except KeyboardInterrupt:
+        print()
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ from resnet_tutorial import data, experiments
 from resnet_tutorial.experiments import EXPERIMENTS
 
 PAGE, MARK = "book/experiments", "% experiments"
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONFIDENCE = 0.95
 
 

@@ -1,6 +1,6 @@
 """Count every named network, stage by stage, for the architecture explorer of the site.
 
-    python tools/instruments/architectures.py
+    python tools/site/instruments/architectures.py
 
 writes architectures.json beside this file; a test compares it with new counts. It takes ten
 seconds, too long for every build of the site.

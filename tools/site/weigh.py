@@ -1,4 +1,4 @@
-"""Weigh the built site: python tools/weigh.py [PAGE ...]
+"""Weigh the built site: python tools/site/weigh.py [PAGE ...]
 
 For each page, opened with an empty cache: requests, bytes as sent (text compressed) and as they
 are, and on a slow telephone's connection the time until something is shown and until the last
@@ -14,7 +14,7 @@ from statistics import median
 
 import browsing
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 SLOW = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8,
         "uploadThroughput": 0.75e6 / 8}  # fmt: skip

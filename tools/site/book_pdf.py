@@ -1,4 +1,4 @@
-"""Print the built site as one book: python tools/book_pdf.py [_build/book.pdf]
+"""Print the built site as one book: python tools/site/book_pdf.py [_build/book.pdf]
 
 All pages, in the order of _toc.yml, become one page whose links stay inside it; the system's
 Chromium typesets its formulas and prints it, with an outline and page numbers.
@@ -16,7 +16,7 @@ import yaml
 from pypdf import PdfWriter
 from pypdf.generic import NameObject, TextStringObject
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 ARTICLE = re.compile(r'<article class="bd-article">(.*)</article>', re.S)
 HEADING = re.compile(r'<h[1-6][^>]*>(.*?)(?:<a class="headerlink".*?)?</h[1-6]>', re.S)

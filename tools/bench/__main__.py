@@ -1,4 +1,4 @@
-"""Time the package against a reference on this machine: python tools/bench.py [NAME ...]
+"""Time the package against a reference on this machine: python tools/bench [NAME ...]
 
 A benchmark is a function that returns named actions, the reference first. All actions of a
 benchmark take turns, several times, and the best time of each counts: what is reported is the ratio
@@ -6,7 +6,7 @@ to the reference of the same run, since seconds depend on the machine and on who
 action that says its multiply-adds is also compared with the rate of a matrix product, its peak.
 A first turn that took ten times as long, as compilation does, is named.
 Both sides may use OMP_NUM_THREADS threads, 2 unless it is set. Where others use the machine too,
-`OMP_NUM_THREADS=1 python tools/bench.py --cpu` counts processor seconds, of worker processes too.
+`OMP_NUM_THREADS=1 python tools/bench --cpu` counts processor seconds, of worker processes too.
 """
 
 import os
@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable
 
 import psutil
-from benchmarks.action import Action, Actions
-from benchmarks.convolutions import convolutions
-from benchmarks.scratch import imports, numpy_step
-from benchmarks.training import gpu, training
+from action import Action, Actions
+from convolutions import convolutions
+from scratch import imports, numpy_step
+from training import gpu, training
 
 from resnet_tutorial.names import lookup
 

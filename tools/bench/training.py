@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from action import BATCH, Action, Actions, finished, product
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler
 
-from benchmarks.action import BATCH, Action, Actions, finished, product
 from resnet_tutorial import counts, models
 from resnet_tutorial.data import Dataset, Split
 from resnet_tutorial.train.batches import Batches

@@ -1,8 +1,9 @@
 """Sphinx extension: the package's docstrings as pages, linked with the chapters both ways.
 
-Docstrings are plain prose: `code` in backticks, indented lines for more of it, "Args:" and
-"Raises:" where there is much to say, and "Chapter: part/name" for the chapter that derives a thing.
-Every chapter gets a last line that links to the parts of the package that it imports.
+sphinx.ext.napoleon reads "Args:" and "Raises:", sphinx.ext.linkcode leads to the sources. Own are
+the marks that they do not know: |x| is a norm, indented lines are code, "Chapter: part/name" leads
+to the chapter that derives a thing. Every chapter gets a last line that links to the parts of the
+package that it imports.
 """
 
 import ast
@@ -15,9 +16,9 @@ from pathlib import Path
 import nbformat
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.ext.napoleon import GoogleDocstring
 
 CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
-SECTIONS = {"Args:": "param", "Raises:": "raises"}
 CHAPTERS = re.compile(r"Chapters?:\s+(\w+/\w+(?:,\s+\w+/\w+)*)")
 
 
@@ -33,31 +34,19 @@ def linked(chapters: list[str], pages: set[str]) -> str:
 
 
 def as_rst(lines: list[str], pages: set[str]) -> list[str]:
-    """A docstring's lines as reStructuredText.
-
-    |x| is a norm; an indented block after an empty line is code; the lines under "Args:" and
-    "Raises:" become fields.
-    """
+    """A docstring's lines, its marks as reStructuredText; its sections are for napoleon."""
     text = CHAPTERS.sub(lambda found: linked(chapters_of(found.group()), pages), "\n".join(lines))
-    out, section = [], ""
-    for line in text.split("\n"):
-        indented = line.startswith("    ")
-        if line in SECTIONS:
-            section, line = SECTIONS[line], ""
-        elif line and not indented:
-            section = ""
-        elif section and (entry := re.match(r"    (\S+): ", line)):
-            line = f":{section} {entry[1]}: {line[entry.end() :]}"
-        elif indented and not section and out and not out[-1]:
-            before = next((one for one in reversed(out) if one), "")
-            out += [] if before.startswith("    ") else ["::", ""]
-        out.append(line if indented and not section else escaped(line))
-    return out
+    blocks, code = [], False
+    for block in text.split("\n\n"):
+        before, code = code, block.startswith("    ")
+        blocks += ["::"] if code and not before else []
+        blocks.append(block if code else escaped(block))
+    return "\n\n".join(blocks).split("\n")
 
 
-def escaped(line: str) -> str:
-    """A line of prose, its bars escaped outside of code."""
-    parts = CODE.split(line)
+def escaped(text: str) -> str:
+    """Prose, its bars escaped outside of code."""
+    parts = CODE.split(text)
     parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
     return "".join(parts)
 
@@ -68,7 +57,8 @@ def process_docstring(app, what, name, obj, options, lines):
     inherited = CHAPTERS.search(getattr(module, "__doc__", None) or "")
     if what in ("function", "class") and inherited and not CHAPTERS.search("\n".join(lines)):
         lines += ["", inherited.group(), ""]
-    lines[:] = as_rst(lines, app.env.found_docs)
+    # The class alone: the extension takes the first words of an attribute for its type.
+    lines[:] = GoogleDocstring(as_rst(lines, app.env.found_docs)).lines()
 
 
 def process_signature(app, what, name, obj, options, signature, return_annotation):

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
+from action import BATCH, Actions
 
-from benchmarks.action import BATCH, Actions
 from resnet_tutorial import models
 from resnet_tutorial.scratch.network import SGD, ResNet
 

@@ -1,6 +1,7 @@
 """Sphinx extension: mends what the themes and Jupyter Book put into every page."""
 
 import re
+from pathlib import Path
 
 
 def remove_thebe(app, config):
@@ -36,7 +37,27 @@ def mend_roles(app, pagename, templatename, context, doctree):
     context["body"] = SIGNATURE.sub(mend_signature, context["body"])
 
 
+# Sphinx looks a word up as a property of its index, and these are properties of every object.
+MEND_SEARCH = """
+Search.setIndex = (setIndex => index => {
+  for (const words of [index.terms, index.titleterms])
+    for (const name of ["constructor", "__proto__"])
+      if (!Object.hasOwn(words, name)) Object.defineProperty(words, name, {value: undefined});
+  setIndex(index);
+})(Search.setIndex);
+"""
+
+
+def mend_search(app, exception):
+    if exception or app.builder.format != "html":
+        return
+    path = Path(app.outdir, "_static", "searchtools.js")
+    text = path.read_text(encoding="utf-8").replace(MEND_SEARCH, "")
+    path.write_text(text + MEND_SEARCH, encoding="utf-8")
+
+
 def setup(app):
     app.connect("config-inited", remove_thebe, priority=900)
     app.connect("html-page-context", mend_roles)
+    app.connect("build-finished", mend_search)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from action import BATCH, Actions
 from numpy.lib.stride_tricks import sliding_window_view
 
-from benchmarks.action import BATCH, Actions
 from resnet_tutorial.scratch import ops
 
 

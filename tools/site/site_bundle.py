@@ -1,20 +1,22 @@
 """Sphinx extension: few and small files a page, all of them local.
 
-The themes' style sheets become one `_static/site.css` without the rules that no page uses, their
-scripts one `_static/site.js`, their icons two fonts of a dozen glyphs inside the style sheet;
-pictures get a palette; MathJax is reduced to the parts that read TeX and write HTML.
+Own, since nothing that Sphinx 7 loads bundles. As the themes leave it, a chapter asks for 29 files,
+466 kB without MathJax; bundled for 16, 436 kB with it. The style sheets become `_static/site.css`,
+from which lightningcss takes the rules that no page uses, the scripts `_static/site.js`, the icons
+fonts of a dozen glyphs inside the style sheet; pictures get a palette; MathJax is reduced to the
+parts that read TeX and write HTML.
 """
 
 import base64
 import io
-import logging
 import posixpath
 import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from fontTools import subset, ttLib
+import lightningcss
+from fontTools import subset
 from PIL import Image
 
 STYLES = (
@@ -58,11 +60,9 @@ window.MathJax = Object.assign(window.MathJax || {}, {
 });
 """
 
-# What braces in a style sheet may hide in.
-CSS_PARTS = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|/\*.*?\*/|[{}]""", re.S)
 CSS_NAME = re.compile(r"[.#](-?[A-Za-z_](?:\\.|[\w-])*)")
-FONT_FILE = re.compile(r'url\([^)]*?(fa-[a-z]+-\d+)\.woff2\) format\("woff2"\)[^}]*')
-ICON = re.compile(r'"\\([0-9a-f]{2,5})"')
+FONT_FILE = re.compile(r'url\([^)]*?(fa-[a-z]+-\d+)\.woff2"?\)\s*format\("woff2"\)[^}]*')
+ICON = re.compile(r'content:"([^"])"')
 
 
 def pages(outdir):
@@ -70,50 +70,10 @@ def pages(outdir):
     return [p for p in outdir.rglob("*.html") if "_static" not in p.relative_to(outdir).parts]
 
 
-def rules(css):
-    """The top-level rules of a style sheet as pairs (selector, body); body is None for an
-    at-rule that ends in a semicolon."""
-    depth = start = opened = 0
-    css = CSS_PARTS.sub(lambda m: "" if m[0].startswith("/*") else m[0], css)
-    for part in CSS_PARTS.finditer(css):
-        if part[0] == "{":
-            opened, depth = (part.start() if depth == 0 else opened), depth + 1
-        elif part[0] == "}":
-            depth -= 1
-            if depth == 0:
-                *statements, selector = css[start:opened].split(";")
-                yield from ((statement.strip(), None) for statement in statements)
-                yield selector.strip(), css[opened + 1 : part.start()]
-                start = part.end()
-
-
-def is_used(selector, names):
-    """Whether all classes and ids that the selector asks for occur; those inside :not() and its
-    like say nothing."""
-    plain = re.sub(r":[a-z-]+\([^()]*(\([^()]*\)[^()]*)*\)", "", selector)
-    return all(re.sub(r"\\(.)", r"\1", name) in names for name in CSS_NAME.findall(plain))
-
-
 def purge(css, names):
     """The style sheet without the rules that ask for a class or an id that is not in `names`."""
-    kept = []
-    for selector, body in rules(css):
-        if body is None:
-            kept += [] if selector.startswith("@charset") else [f"{selector};"]
-        elif selector.startswith(("@media", "@supports", "@layer", "@container")):
-            inner = purge(body, names)
-            kept += [f"{selector}{{{inner}}}"] if inner else []
-        elif selector.startswith("@"):
-            kept.append(f"{selector}{{{body}}}")
-        else:
-            used = [one for one in split_selectors(selector) if is_used(one, names)]
-            kept += [f"{','.join(used)}{{{body}}}"] if used else []
-    return "\n".join(kept)
-
-
-def split_selectors(selector):
-    """The selectors of a list; commas inside parentheses separate nothing."""
-    return [one.strip() for one in re.split(r",(?![^()]*\))", selector)]
+    asked = {re.sub(r"\\(.)", r"\1", name) for name in CSS_NAME.findall(css)}
+    return lightningcss.process_stylesheet(css, unused_symbols=asked - names, minify=True)
 
 
 def names_in_use(outdir):
@@ -133,21 +93,20 @@ def names_in_use(outdir):
 
 def icon_font(path, codes):
     """The font with the glyphs of `codes` alone, as the address of embedded data."""
-    logging.getLogger("fontTools").setLevel(logging.WARNING)
-    font = ttLib.TTFont(path)
     # The theme falls back to other fonts for nothing here: hinting and layout can go.
     options = subset.Options(hinting=False, layout_features=[], name_IDs=[], notdef_outline=False)
-    reduced = subset.Subsetter(options)
-    reduced.populate(unicodes=codes)
-    reduced.subset(font)
-    font.flavor, out = "woff", io.BytesIO()
-    font.save(out)
+    options.flavor, out = "woff", io.BytesIO()
+    with subset.load_font(path, options) as font:
+        reduced = subset.Subsetter(options)
+        reduced.populate(unicodes=codes)
+        reduced.subset(font)
+        subset.save_font(font, out, options)
     data = base64.b64encode(out.getvalue()).decode()
     return f'url("data:font/woff;base64,{data}") format("woff")'
 
 
 def embed_icons(css, fonts):
-    codes = [int(code, 16) for code in ICON.findall(css)]
+    codes = sorted({ord(glyph) for glyph in ICON.findall(css)})
     return FONT_FILE.sub(lambda m: icon_font(fonts / f"{m[1]}.ttf", codes), css)
 
 
@@ -223,10 +182,11 @@ def leave_to_bundle(app, pagename, templatename, context, doctree):
 
 
 def bundle(app, exception):
-    if exception or app.builder.format != "html":
-        return
     out = Path(app.outdir)
     static = out / "_static"
+    # A build in which no page changed copies no style sheets: the bundles of the last one stay.
+    if exception or app.builder.format != "html" or not (static / "basic.css").exists():
+        return
     names = names_in_use(out)
     own_css, own_js = map(own_files, (app.config.html_css_files, app.config.html_js_files))
     (static / "site.css").write_text(style_sheet(static, own_css, names), encoding="utf-8")

@@ -1,1 +1,0 @@
-"""What `tools/bench.py` times: functions that return named actions, the reference first."""
