@@ -60,14 +60,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Empty? Upload the wheel of the book's page "The package" to this folder first.
+# Empty? Then upload the wheel of the book's page "The package" first.
 repository = "{url}"
 if "google.colab" in sys.modules:
     wheels = [str(path) for path in Path().glob("resnet_tutorial-*.whl")]
     if not wheels and not repository:
-        raise RuntimeError("upload the wheel of the page 'The package', then run this")
+        raise RuntimeError("upload the wheel of the page 'The package'")
     package = wheels[0] if wheels else f"git+{{repository}}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q"]
+    subprocess.run([*pip, package], check=True)
 """
 
 
@@ -243,8 +244,9 @@ def make_views(names):
 
 
 def stated_seconds(notebook):
-    """The run time that the chapter's first cell states, or None."""
-    found = re.search(STATED, notebook.cells[0].source)
+    """The run time that the chapter states before its first section of its own, or None."""
+    text = "\n".join(c.source for c in notebook.cells[:5] if c.cell_type == "markdown")
+    found = re.search(STATED, text)
     return int(found[1]) if found else None
 
 

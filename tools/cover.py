@@ -1,11 +1,18 @@
-"""Draw the README's figure, the landing page's and the card for links, from the recorded runs."""
+"""Draw the README's figure, the landing page's and the card for links, from nets and records."""
 
 from pathlib import Path
 
-from resnet_tutorial import experiments, figures
+from resnet_tutorial import drawings, experiments, figures
+from resnet_tutorial.models import BasicBlock, PlainBlock
 
 STATIC = Path(__file__).resolve().parents[1] / "book" / "_static"
 TITLE = "Residual Networks, Derived and Measured"
+
+
+def block():
+    """A plain and a residual block."""
+    pair = {"plain": PlainBlock(16, 16), "residual": BasicBlock(16, 16)}
+    return drawings.blocks(pair, (16, 8, 8))
 
 
 def both_errors(records):
@@ -23,6 +30,7 @@ def training_error(records, width, height):
 
 
 if __name__ == "__main__":
+    block().save(STATIC / "block.svg")
     records = experiments.recorded("digits_depth")
     both_errors(records).savefig(STATIC / "degradation.png", dpi=160)
     training_error(records, 4.2, 2.6).savefig(STATIC / "cover.png", dpi=200)
