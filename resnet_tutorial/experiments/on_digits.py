@@ -49,6 +49,22 @@ EXPERIMENTS = {
         grid(("plain56",), range(5), GENTLE, parts=NARROW),
         also=("theory/gradient_flow",),
     ),
+    # Two seeds, decided before the runs: each takes minutes.
+    "digits_gentle_long": Experiment(
+        "Is the deep plain net only slow at the small rate? What do ten times the epochs reach?",
+        "problem/degradation",
+        grid(("plain56", "plain20"), range(2), replace(GENTLE, epochs=80), parts=NARROW),
+    ),
+    "digits_gentle_longest": Experiment(
+        "Does SGD find a solution for the deep plain net at the small rate in 200 epochs?",
+        "problem/degradation",
+        grid(("plain56",), range(2), replace(GENTLE, epochs=200), parts=NARROW),
+    ),
+    "digits_longest": Experiment(
+        "Is more time enough at the usual rate? What does the deep plain net reach in 200 epochs?",
+        "problem/degradation",
+        grid(("plain56",), range(2), replace(DIGITS, epochs=200)),
+    ),
     "digits_decay_weak": Experiment(
         "Where does the usual weight decay leave the branches of plain and residual nets?",
         "problem/residual_learning",
@@ -63,6 +79,7 @@ EXPERIMENTS = {
         "What do residual nets of two depths reach under the recipe that degrades plain ones?",
         "theory/gradient_flow",
         grid(("resnet56", "resnet20"), range(3), QUICK, parts=NARROW),
+        also=("problem/degradation",),
     ),
     "digits_no_norm": Experiment(
         "What do both families reach without batch norm, at a tenth of the learning rate?",
@@ -78,6 +95,7 @@ EXPERIMENTS = {
         "By how much do plain nets degrade with depth under the quick recipe?",
         "theory/gradient_flow",
         degrading(QUICK),
+        also=("problem/degradation",),
     ),
     "digits_clip": Experiment(
         "Does degradation end when the norm of the gradient is clipped?",
@@ -93,6 +111,7 @@ EXPERIMENTS = {
         "What does the shallow plain net reach at a tenth of the learning rate?",
         "theory/gradient_flow",
         grid(("plain20",), range(3), GENTLE, parts=NARROW),
+        also=("problem/degradation",),
     ),
     "digits_gentlest": Experiment(
         "Does degradation end at a hundredth of the learning rate?",
