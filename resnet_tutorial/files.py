@@ -101,8 +101,9 @@ def read_tensors(path: str | os.PathLike) -> tuple[dict[str, "torch.Tensor"], di
         with safe_open(path, framework="pt") as file:
             about = dict(json.loads((file.metadata() or {}).get("state", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, TypeError, KeyError, ValueError) as error:
-        raise Broken(f"{path} cannot be read ({error})") from None
+    except (SafetensorError, TypeError, KeyError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise Broken(f"{path} cannot be read ({why})") from None
     except OSError as error:
         raise Mistake(f"{path} cannot be read ({error.strerror or error})") from None
     written = about.pop("sha256", None)  # other programs, and older versions, write none

@@ -142,6 +142,7 @@ class Record:
         with files.replacing(path) as file:
             curve = [epoch.as_dict() for epoch in self.curve]
             content = {"format": FORMAT, **asdict(self), "curve": curve}
+            content["sha256"] = checksum(content)
             file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
@@ -161,12 +162,24 @@ def load(path: str | os.PathLike) -> Record:
         found = content.pop("format")
         if found != FORMAT:
             raise Mistake(f"format {found}, this version reads {FORMAT}")
+        written = content.pop("sha256", None)  # older records have none
+        if written not in (None, checksum({"format": found, **content})):
+            raise Mistake("its checksum is wrong: it was changed or damaged")
         curve = tuple(Epoch.of(epoch) for epoch in content.pop("curve"))
         return Record(curve=curve, **content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Mistake(
-            f"{path} is not a readable record ({error}); delete it and run the experiment again"
+            f"{path} is not a readable record ({error}); move it away and run the experiment again"
         ) from None
+
+
+def checksum(content: Mapping) -> str:
+    """The sha256 of what JSON keeps of `content`, in whatever order.
+
+    >>> checksum({"seed": 0, "model": "resnet20"}) == checksum({"model": "resnet20", "seed": 0})
+    True
+    """
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def difference(kept: Mapping, asked: Mapping) -> str:

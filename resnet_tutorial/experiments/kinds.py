@@ -73,6 +73,21 @@ class Run:
         return {"kind": type(self).__name__, **in_words(dict(self.parts))}
 
     @property
+    def identity(self) -> dict:
+        """What the run's Record has to say of it, without a look at the data."""
+        known = {}
+        if self.data in data.CATALOGUE and data.CATALOGUE[self.data].fingerprint:
+            known = {"data_fingerprint": data.CATALOGUE[self.data].fingerprint}
+        return {
+            "model": self.model,
+            "variant": self.variant,
+            "recipe": self.recipe.as_dict(),
+            "seed": self.seed,
+            "data": self.data,
+            **known,
+        }
+
+    @property
     def cost(self) -> float:
         """Multiply-adds of all forward passes: what runs are ordered by."""
         return _macs_per_pixel(self.model, self.parts) * PIXELS[self.data] * self.recipe.epochs
