@@ -227,9 +227,9 @@ def environment(device: object = "cpu", processes: int = 1) -> dict:
     }
     if device.type == "cuda":
         matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn
-        tf32 = {"matmul": matmul.allow_tf32, "convolution": convolution.allow_tf32}
+        tf32 = {"convolution": convolution.allow_tf32, "matmul": matmul.allow_tf32}
         found |= {"device": torch.cuda.get_device_name(device), "tf32": tf32}
-    return found
+    return dict(sorted(found.items()))  # as a checkpoint gives them back: equal runs, equal bytes
 
 
 def source_hash() -> str:

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from resnet_tutorial import Mistake
 from resnet_tutorial.data import Dataset, Split
 from resnet_tutorial.train.augment import Augment
 from resnet_tutorial.train.recipe import Recipe
@@ -41,17 +40,12 @@ class Batches:
         device: str | torch.device,
         recipe: Recipe | None = None,
     ) -> "Batches":
-        """Puts `split` on `device`, to be normalised with the training set's statistics.
-
-        Raises ValueError for pixels that are no bytes, labels that are no whole numbers, and a
-        channel that never varies and can therefore not be normalised.
-        """
+        """Puts `split` on `device`, to be normalised with the training set's statistics."""
         recipe = recipe or Recipe()
-        _check(dataset, split)
         augment = Augment.per_pixel if recipe.per_pixel_mean else Augment.per_channel
         return cls(
             torch.from_numpy(np.require(split.images, requirements="W")).to(device),
-            torch.from_numpy(split.labels.astype(np.int64)).to(device),
+            torch.from_numpy(split.labels).to(device),
             augment(dataset, padding=recipe.padding, flip=recipe.flip).to(device),
         )
 
@@ -86,22 +80,3 @@ class Batches:
         for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
             images = self.augment.normalize(images)
             yield images.contiguous(memory_format=torch.channels_last), labels
-
-
-def _check(dataset: Dataset, split: Split) -> None:
-    if split.images.dtype != np.uint8:
-        raise Mistake(
-            f"{dataset.name}: expected pixels 0 to 255 of type uint8, got {split.images.dtype}; "
-            "convert them, as in (255 * images).round().astype(np.uint8)"
-        )
-    if not np.issubdtype(split.labels.dtype, np.integer):
-        raise Mistake(
-            f"{dataset.name}: expected class numbers of type int64 as labels, got "
-            f"{split.labels.dtype}; convert them, as in labels.astype(np.int64)"
-        )
-    constant = np.flatnonzero(dataset.std == 0)
-    if len(constant):
-        raise Mistake(
-            f"{dataset.name}: channel {constant[0]} of the training images never varies, all its "
-            f"pixels are {dataset.mean.ravel()[constant[0]]:g}; leave it out, it tells nothing"
-        )
