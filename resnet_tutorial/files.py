@@ -5,6 +5,9 @@ the disk: a kill or a full disk leaves the old file. Torch is loaded only where 
 """
 
 import contextlib
+import errno
+import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
     import torch
 
 PARTIAL = ".*.partial"  # what a process leaves that was killed while it wrote
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Broken(Mistake):
+    """The contents of a file are not what was written there: cut short, changed, or another's."""
 
 
 @contextlib.contextmanager
@@ -33,21 +41,34 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     ('whole', 1)
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial, file = _partial(path)
     try:
-        with partial.open("wb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None  # say which file it was
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> tuple[Path, BinaryIO]:
+    """A new hidden file beside `path`, whatever lies there already."""
+    for i in itertools.count():
+        again = f"-{i}" if i else ""
+        partial = path.with_name(f".{path.name}.{os.getpid()}{again}.partial")
+        with contextlib.suppress(FileExistsError):
+            return partial, partial.open("xb")
 
 
 def write_tensors(
     path: str | os.PathLike, tensors: Mapping[str, "torch.Tensor"], about: Mapping[str, object]
 ) -> None:
-    """A safetensors file of `tensors`, with `about` as JSON in its header.
+    """A safetensors file of `tensors`, with `about` as JSON in its header, and a checksum of both.
 
     Equal contents make equal bytes: the JSON's keys are sorted, and it is the header's only entry,
     because the library writes several in a random order.
@@ -61,20 +82,42 @@ def write_tensors(
     from safetensors.torch import save
 
     contents = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    state = json.dumps({**about, "sha256": _checksum(contents, about)}, sort_keys=True)
     with replacing(path) as file:
-        file.write(save(contents, {"state": json.dumps(about, sort_keys=True)}))
+        file.write(save(contents, {"state": state}))
 
 
 def read_tensors(path: str | os.PathLike) -> tuple[dict[str, "torch.Tensor"], dict]:
     """What `write_tensors` wrote; of another program's file the second part is empty.
 
-    Raises ValueError in one line when the file is cut short or something else.
+    Raises ValueError in one line: Broken when the file is cut short, changed since it was written,
+    or something else, and Mistake with the system's reason when it cannot be opened at all.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
+        with open(path, "rb"):  # the system's own reason, if there is one
+            pass
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("state", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, about
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        raise Mistake(f"{path} cannot be read ({error})") from None
+            about = dict(json.loads((file.metadata() or {}).get("state", "{}")))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, TypeError, KeyError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise Broken(f"{path} cannot be read ({why})") from None
+    except OSError as error:
+        raise Mistake(f"{path} cannot be read ({error.strerror or error})") from None
+    written = about.pop("sha256", None)  # other programs, and older versions, write none
+    if written is not None and written != _checksum(tensors, about):
+        raise Broken(f"{path} cannot be read (its checksum is wrong: it was changed or damaged)")
+    return tensors, about
+
+
+def _checksum(tensors: Mapping[str, "torch.Tensor"], about: Mapping[str, object]) -> str:
+    """The sha256 of everything: names, types, shapes and numbers of the tensors, and the JSON."""
+    import torch
+
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -6,8 +6,10 @@ the best epoch on the test set. Chapter: problem/degradation.
 
 import hashlib
 import json
+import math
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,8 @@ from pathlib import Path
 from resnet_tutorial import Mistake, files
 
 FORMAT = 1
+# What makes a run the run that it is: wherever two of them meet, these are compared.
+IDENTITY = ("model", "variant", "recipe", "seed", "data", "data_fingerprint", "parameters")
 SOURCES = (  # what a run's result can depend on
     "data/__init__.py",
     "data/arrays.py",
@@ -60,14 +64,30 @@ class Epoch:
     seconds: float
     processor_seconds: float | None = None
 
+    def as_dict(self) -> dict:
+        """The epoch as JSON keeps it, which has no number for nan and inf: their names.
+
+        >>> Epoch(math.nan, 0.9, 0.9, 1.0).as_dict()["train_loss"]
+        'nan'
+        """
+        finite = {k: v is None or math.isfinite(v) for k, v in asdict(self).items()}
+        return {k: v if finite[k] else str(v) for k, v in asdict(self).items()}
+
+    @classmethod
+    def of(cls, kept: Mapping) -> "Epoch":
+        """Undoes `as_dict`. ValueError for what is no number, TypeError for unknown names."""
+        return cls(**{k: float(v) if v in ("nan", "inf", "-inf") else v for k, v in kept.items()})
+
 
 @dataclass(frozen=True)
 class Record:
     """One run: model, recipe, seed, data, environment, a curve, and how it ended.
 
-    `status` is "finished", or says at which step the loss stopped being finite; such runs are
-    kept. `experiment` is the name under which the run is listed, empty for a run outside any, and
-    `variant` says how its network differs from the named one: in its parts, or where it starts.
+    `status` is "running" until the last step, then "finished", or says at which step a loss or the
+    weights stopped being finite; such runs are kept. `experiment` is the name under which the run
+    is listed, empty for a run outside any, and `variant` says how its network differs from the
+    named one: in its parts, or where it starts. `guessing` is the training error from which on the
+    network knows no more than one that always gives the same answer; None in older records.
 
     >>> from resnet_tutorial import experiments
     >>> record = experiments.recorded("digits_depth")[0]
@@ -86,6 +106,24 @@ class Record:
     experiment: str = ""
     variant: dict = field(default_factory=dict)
     environment: dict = field(default_factory=dict)
+    guessing: float | None = None
+
+    @property
+    def problem(self) -> str:
+        """What went wrong, in one line: the run diverged, or learned nothing. Else empty.
+
+        >>> from resnet_tutorial import experiments
+        >>> experiments.recorded("digits_depth")[0].problem
+        ''
+        """
+        if self.status.startswith("diverged"):
+            return f"{self.status}; try a smaller lr, or clip 1"
+        if self.guessing is not None and self.curve and self.train_error >= self.guessing:
+            return (
+                f"nothing was learned: the training error, {self.train_error:.2%}, is that of "
+                "guessing; try a smaller lr, or more epochs"
+            )
+        return ""
 
     @property
     def train_error(self) -> float:
@@ -102,8 +140,10 @@ class Record:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(path) as file:
-            text = json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
-            file.write(text.encode())
+            curve = [epoch.as_dict() for epoch in self.curve]
+            content = {"format": FORMAT, **asdict(self), "curve": curve}
+            content["sha256"] = checksum(content)
+            file.write((json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def load(path: str | os.PathLike) -> Record:
@@ -122,12 +162,43 @@ def load(path: str | os.PathLike) -> Record:
         found = content.pop("format")
         if found != FORMAT:
             raise Mistake(f"format {found}, this version reads {FORMAT}")
-        curve = tuple(Epoch(**epoch) for epoch in content.pop("curve"))
+        written = content.pop("sha256", None)  # older records have none
+        if written not in (None, checksum({"format": found, **content})):
+            raise Mistake("its checksum is wrong: it was changed or damaged")
+        curve = tuple(Epoch.of(epoch) for epoch in content.pop("curve"))
         return Record(curve=curve, **content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Mistake(
-            f"{path} is not a readable record ({error}); delete it and run the experiment again"
+            f"{path} is not a readable record ({error}); move it away and run the experiment again"
         ) from None
+
+
+def checksum(content: Mapping) -> str:
+    """The sha256 of what JSON keeps of `content`, in whatever order.
+
+    >>> checksum({"seed": 0, "model": "resnet20"}) == checksum({"model": "resnet20", "seed": 0})
+    True
+    """
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def difference(kept: Mapping, asked: Mapping) -> str:
+    """How `kept` differs from the run that is asked for, in words; empty when it does not.
+
+    >>> difference({"seed": 0, "recipe": {"lr": 0.1, "flip": 0.5}}, {"seed": 0})
+    ''
+    >>> difference({"recipe": {"lr": 0.1, "flip": 0.5}}, {"recipe": {"lr": 0.2, "flip": 0.5}})
+    "its recipe is {'lr': 0.1}, asked for is {'lr': 0.2}"
+    """
+    for key, wanted in asked.items():
+        found = kept.get(key)
+        if found == wanted:
+            continue
+        if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+            names = [n for n in {**found, **wanted} if found.get(n) != wanted.get(n)]
+            found, wanted = ({n: d[n] for n in names if n in d} for d in (found, wanted))
+        return f"its {key} is {found}, asked for is {wanted}"
+    return ""
 
 
 def environment(device: object = "cpu", processes: int = 1) -> dict:
@@ -156,9 +227,9 @@ def environment(device: object = "cpu", processes: int = 1) -> dict:
     }
     if device.type == "cuda":
         matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn
-        tf32 = {"matmul": matmul.allow_tf32, "convolution": convolution.allow_tf32}
+        tf32 = {"convolution": convolution.allow_tf32, "matmul": matmul.allow_tf32}
         found |= {"device": torch.cuda.get_device_name(device), "tf32": tf32}
-    return found
+    return dict(sorted(found.items()))  # as a checkpoint gives them back: equal runs, equal bytes
 
 
 def source_hash() -> str:

@@ -452,7 +452,7 @@ def test_tables_are_aligned():
 @pytest.fixture
 def quick(images, tmp_path, monkeypatch):
     """Two experiments, one with one of its two records."""
-    recipe = Recipe(epochs=1, batch_size=8)
+    recipe = Recipe(epochs=1, batch_size=8, schedule=Cosine(1))
     one, two = (
         experiments.Run("resnet8", recipe, seed, data=f"folder:{images}") for seed in (0, 1)
     )

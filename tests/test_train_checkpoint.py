@@ -41,7 +41,7 @@ def same_weights(folder, net):
 
 
 def brief(epochs):
-    return Recipe(epochs=epochs, batch_size=400)
+    return Recipe(epochs=epochs, batch_size=400, schedule=train.Cosine(warmup=1))
 
 
 @pytest.fixture(scope="module")

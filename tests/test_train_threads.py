@@ -50,7 +50,7 @@ def test_who_says_a_number_gets_it(monkeypatch):
 def test_fit_leaves_the_number_of_threads_alone(monkeypatch):
     monkeypatch.setattr(threads, "load_of_others", lambda: 9.0)
     net = models.build("resnet8", in_channels=1, widths=(4, 4, 4))
-    recipe = Recipe(epochs=1, batch_size=400)
+    recipe = Recipe(epochs=1, batch_size=400, schedule=train.Cosine(warmup=1))
     record = train.fit(net, data.load("digits"), recipe, device="cpu")
     assert record.environment["threads"] == torch.get_num_threads() == 2
 

@@ -7,14 +7,14 @@ from safetensors.torch import save_file
 
 from resnet_tutorial import data, experiments, models, names, train
 from resnet_tutorial.models import weights
-from resnet_tutorial.train.recipe import Recipe
+from resnet_tutorial.train.recipe import Cosine, Recipe
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     torch.manual_seed(0)
     net = models.build("resnet8", in_channels=1)
-    recipe = Recipe(epochs=1, batch_size=400)
+    recipe = Recipe(epochs=1, batch_size=400, schedule=Cosine(warmup=1))
     record = train.fit(net, data.load("digits"), recipe, device="cpu")
     path = tmp_path_factory.mktemp("weights") / "resnet8.safetensors"
     weights.save(path, net, record, torch.float16)

@@ -10,7 +10,7 @@ stopped goes on from its checkpoint, so nothing is computed twice. Chapters load
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 
@@ -97,14 +97,30 @@ def recorded(experiment: str) -> list[Record]:
 def available(experiment: str) -> list[Record]:
     """The Records that there are, in the order of the experiment's runs: of a long one maybe few.
 
-    What is not there is what `missing` names: say so where you show these.
+    What is not there is what `missing` names: say so where you show these. Raises ValueError when
+    a file does not hold the Record of the run that it is named after.
 
     >>> available("digits_depth") == recorded("digits_depth")
     True
     """
     absent = missing(experiment)
     present = [run for run in EXPERIMENTS[experiment].runs if run not in absent]
-    return [records.load(path(experiment, run)) for run in present]
+    return [_load(experiment, run) for run in present]
+
+
+def _load(experiment: str, run: Run) -> Record:
+    """The Record of `run`. ValueError when the file holds another's, or one that is not whole."""
+    place = path(experiment, run)
+    record = records.load(place)
+    differs = records.difference(asdict(record), {**run.identity, "experiment": experiment})
+    if not differs and record.status == "finished" and len(record.curve) != run.recipe.epochs:
+        differs = f"it has {len(record.curve)} epochs, asked for are {run.recipe.epochs}"
+    if differs:
+        raise Mistake(
+            f"{place} is not the record of this run: {differs}; move it away and run: "
+            f"resnet-tutorial reproduce {experiment}"
+        )
+    return record
 
 
 def seconds(runs: Sequence[Run]) -> float | None:
@@ -134,7 +150,7 @@ def _seconds_per_mac() -> dict[tuple[int, ...] | None, float]:
         for run in experiment.runs:
             if _shape(run) is None or not path(name, run).exists():
                 continue
-            record = records.load(path(name, run))
+            record = _load(name, run)
             if record.status == "finished" and record.environment.get("threads") == 1:
                 last = record.curve[-1]
                 found[_shape(run)].append((last.processor_seconds or last.seconds) / run.cost)

@@ -6,16 +6,18 @@ Chapters: problem/degradation, theory/gradient_flow, training/depth_sweep.
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import torch
 
 from resnet_tutorial import Mistake, counts, data, models, surgery, train
+from resnet_tutorial.models.named import in_words
 from resnet_tutorial.records import Record
 from resnet_tutorial.train import Recipe
 from resnet_tutorial.train.threads import idle_cores
@@ -68,8 +70,22 @@ class Run:
     @property
     def variant(self) -> dict:
         """What a Record keeps of the run beside model, recipe and seed: its kind and its parts."""
-        parts = {part: getattr(value, "__name__", str(value)) for part, value in self.parts}
-        return {"kind": type(self).__name__, **parts}
+        return {"kind": type(self).__name__, **in_words(dict(self.parts))}
+
+    @property
+    def identity(self) -> dict:
+        """What the run's Record has to say of it, without a look at the data."""
+        known = {}
+        if self.data in data.CATALOGUE and data.CATALOGUE[self.data].fingerprint:
+            known = {"data_fingerprint": data.CATALOGUE[self.data].fingerprint}
+        return {
+            "model": self.model,
+            "variant": self.variant,
+            "recipe": self.recipe.as_dict(),
+            "seed": self.seed,
+            "data": self.data,
+            **known,
+        }
 
     @property
     def cost(self) -> float:
@@ -93,15 +109,11 @@ class Run:
 
     def execute(self, folder: str | os.PathLike | None = None) -> Record:
         """Trains the network, going on with what `folder` holds; the Record."""
-        record = train.fit(
-            self.start(),
-            load_data(self.data),
-            self.recipe,
-            seed=self.seed,
-            folder=folder,
-            resume=True,
+        net = self.start()
+        net.variant = self.variant
+        return train.fit(
+            net, load_data(self.data), self.recipe, seed=self.seed, folder=folder, resume=True
         )
-        return replace(record, variant=self.variant)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +189,13 @@ def grid(models: Sequence[str], seeds: Sequence[int], recipe: Recipe, **settings
 def _begin_worker() -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends an idle worker without a traceback
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot end its workers: each waits for that, and then saves and ends."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _work(run: Run, folder: Path | None) -> Record:
@@ -207,6 +226,7 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
         yield from (run.execute(place) for run, place in zip(runs, folders, strict=True))
         return
     workers = min(idle_cores(), len(runs))
+    others = set(multiprocessing.active_children())
     spawn = multiprocessing.get_context("spawn")  # a forked child would inherit torch's locks
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker) as pool:
         try:
@@ -215,3 +235,7 @@ def execute(runs: Sequence[Run], folder: Path | None = None) -> Iterator[Record]
             raise ChildProcessError(
                 "a run was stopped before its end; start again: it goes on from its checkpoint"
             ) from None
+        except Exception:  # of one run: the others are asked to save, and to be waited for no more
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise

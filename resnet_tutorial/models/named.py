@@ -4,6 +4,7 @@ Which parts a named network has is data: ``ARCHITECTURES``.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import partial
 
@@ -40,6 +41,51 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
+def in_words(parts: Mapping[str, object]) -> dict[str, str]:
+    """The parts of a network by their names, as a record keeps them.
+
+    >>> in_words({"block": partial(Bottleneck, width=8), "widths": [8, 16]})
+    {'block': 'partial(Bottleneck, width=8)', 'widths': '(8, 16)'}
+    """
+    return {name: _word(part) for name, part in parts.items()}
+
+
+def _word(part: object) -> str:
+    if isinstance(part, partial):
+        settings = [f"{k}={_word(v)}" for k, v in sorted(part.keywords.items())]
+        return f"partial({', '.join([_word(part.func), *map(_word, part.args), *settings])})"
+    if isinstance(part, list):
+        part = tuple(part)
+    return getattr(part, "__name__", str(part))
+
+
+def exchanged(name: str, architecture: Architecture) -> dict[str, str]:
+    """In which parts an architecture differs from the one called `name`; the classes do not count.
+
+    >>> exchanged("resnet20", replace(ARCHITECTURES["resnet20"], shortcut=option_b))
+    {'shortcut': 'option_b'}
+    """
+    names = [field.name for field in fields(Architecture) if field.name != "num_classes"]
+    own, usual = (
+        in_words({n: getattr(a, n) for n in names}) for a in (architecture, ARCHITECTURES[name])
+    )
+    return {part: word for part, word in own.items() if word != usual[part]}
+
+
+def _check_parts(weights: os.PathLike, about: Mapping, net: ResNet) -> None:
+    """Weights of the right shapes may still be those of a network that computes something else."""
+    said = about.get("variant", net.variant)  # older files do not say
+    usual = in_words(
+        {f.name: getattr(ARCHITECTURES[net.name], f.name) for f in fields(Architecture)}
+    )
+    kept = {part: word for part, word in dict(said).items() if usual.get(part, word) != word}
+    if kept != net.variant:
+        raise Mistake(
+            f"{weights} was trained with the parts {kept or 'of the name'}, asked for are "
+            f"{net.variant or 'those of the name'}; exchange the same ones in models.build"
+        )
+
+
 def build(
     name: str,
     num_classes: int | None = None,
@@ -69,10 +115,10 @@ def build(
     for part in parts:
         lookup(allowed, part, "part")
     architecture = replace(lookup(ARCHITECTURES, name, "model"), **parts)
-    tensors = {}
+    tensors, about = {}, {}
     if weights is not None:
         weights = trained.find(name, weights)
-        tensors, _ = trained.load(weights)
+        tensors, about = trained.load(weights)
         classes, channels = trained.classes_and_channels(tensors)
         num_classes, in_channels = num_classes or classes, in_channels or channels
     if num_classes is not None:
@@ -80,7 +126,8 @@ def build(
     if "shortcut" in parts and not architecture.residual:
         raise Mistake(f"{name!r} is a plain net and has no shortcut to exchange: leave it out")
     net = ResNet(architecture, 3 if in_channels is None else in_channels)
-    net.name = name
+    net.name, net.variant = name, exchanged(name, architecture)
     if weights is not None:
+        _check_parts(weights, about, net)
         trained.load_into(net, tensors, weights)
     return net

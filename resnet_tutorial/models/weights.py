@@ -60,6 +60,7 @@ def save(
     }
     about = {
         "model": record.model,
+        "variant": record.variant,
         "data": record.data,
         "data_fingerprint": record.data_fingerprint,
         "experiment": record.experiment,

@@ -66,13 +66,21 @@ class Augment(nn.Module):
         return (images - self.mean) / self.std
 
     def forward(
-        self, images: UInt8[Tensor, "n c h w"], generator: torch.Generator
-    ) -> Float32[Tensor, "n c h w"]:
-        """The augmented batch, in channels-last memory; equal generators give equal batches."""
-        images = self.normalize(images)
+        self,
+        images: UInt8[Tensor, "n c h w"],
+        generator: torch.Generator,
+        share: slice = slice(None),
+    ) -> Float32[Tensor, "p c h w"]:
+        """The augmented batch, in channels-last memory; equal generators give equal batches.
+
+        Of the batch only the `share` of a process is computed, but drawn is for the whole: every
+        image is cropped as it would be in one process.
+        """
+        part = self.normalize(images[share])
         if self.padding == 0 and self.flip == 0:
-            return images
-        return self._crop(images, *self._draw(len(images), generator, images.device))
+            return part
+        drawn = self._draw(len(images), generator, images.device)
+        return self._crop(part, *(values[share] for values in drawn))
 
     def _draw(self, n: int, generator: torch.Generator, device: torch.device):
         """Upper and left edge of each crop, 0 to 2 * padding, and whether it is mirrored."""

@@ -72,7 +72,7 @@ class Batches:
 
         `generator` draws for the whole batch, so every image is cropped as it would be alone.
         """
-        images = self.augment(self.images[indices], generator)[share]
+        images = self.augment(self.images[indices], generator, share)
         return images.contiguous(memory_format=torch.channels_last), self.labels[indices][share]
 
     def normalized(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:

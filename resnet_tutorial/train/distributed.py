@@ -6,12 +6,23 @@ averages the gradients. Chapter: training/scaling_up.
 
 import contextlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from resnet_tutorial import Mistake
+from resnet_tutorial.train.stopping import at_once
+
+# What torchrun tells each process; the first two are numbers.
+TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+# How gloo and NCCL begin the RuntimeError of a broken connection; they have no type for it.
+LOST = re.compile(r"gloo|Connection (closed|reset|refused)|Broken pipe|Timed out|NCCL", re.I)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,13 +58,33 @@ class World:
             return values.cpu().double()
         return self.sum(values.double()).cpu() / self.size
 
-    def max(self, value: int, device: torch.device) -> int:
-        """The largest value of all processes, which all must ask for."""
+    def max(self, value: int) -> int:
+        """The largest value of all processes, which all must ask for; the device does not wait."""
         if self.size == 1:
             return value
-        largest = torch.tensor(value, device=device)
+        largest = torch.tensor(value)
         dist.all_reduce(largest, dist.ReduceOp.MAX)
         return int(largest.item())
+
+    def first(self, work: Callable[[], T]) -> T:
+        """What `work` gives in the first process, in all of them; its error, too, is raised in all.
+
+        >>> World().first(lambda: 3)
+        3
+        """
+        if self.size == 1:
+            return work()
+        told = [None, None]
+        if self.writes:
+            try:
+                told = [work(), None]
+            except Exception as error:  # the others wait for an answer
+                told = [None, error]
+        dist.broadcast_object_list(told)
+        result, error = told
+        if error is not None:
+            raise error
+        return result
 
     def parallel(self, model: nn.Module) -> nn.Module:
         """`model`, its gradients averaged over all processes. Batch norm sees each one's part.
@@ -71,9 +102,27 @@ class World:
                 dist.broadcast(buffer, 0)
 
 
+def told(name: str, default: str | None = None) -> int:
+    """The number in an environment variable that torchrun sets. ValueError when it is none.
+
+    >>> told("NO_SUCH_VARIABLE", default="0")
+    0
+    """
+    value = os.environ.get(name, default)
+    if value is None or not value.isdecimal():
+        raise Mistake(
+            f"expected {', '.join(TOLD)} in the environment, as torchrun sets them, got "
+            f"{name}={value}; start with torchrun, or unset RANK"
+        )
+    return int(value)
+
+
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[World]:
     """The world that torchrun started this process in; a world of one without torchrun.
+
+    Raises ValueError when the environment does not say which, and ConnectionError when another
+    process is lost; other errors are passed on as they are.
 
     >>> with joined(torch.device("cpu")) as world:
     ...     world.size  # without torchrun
@@ -82,13 +131,23 @@ def joined(device: torch.device) -> Iterator[World]:
     if "RANK" not in os.environ:
         yield World()
         return
+    world = World(told("RANK"), told("WORLD_SIZE"))
+    if not world.rank < world.size or not all(os.environ.get(name) for name in TOLD):
+        found = ", ".join(f"{name}={os.environ.get(name)}" for name in TOLD)
+        raise Mistake(
+            f"expected RANK below WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment, got "
+            f"{found}; start with torchrun, or unset RANK"
+        )
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    world = World(dist.get_rank(), dist.get_world_size())
     try:
+        with at_once():  # the others may never come
+            # On GPUs the processes agree about signals without waiting for the device.
+            dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
         yield world
-    except RuntimeError as error:  # what a broken connection raises, among other things
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and not LOST.search(str(error)):
+            raise
         problem = str(error).strip().splitlines()[0]
         raise ConnectionError(
             f"process {world.rank} of {world.size} had to stop: {problem}; when another process "
@@ -96,4 +155,5 @@ def joined(device: torch.device) -> Iterator[World]:
             "resume and it goes on from the last checkpoint"
         ) from error
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()

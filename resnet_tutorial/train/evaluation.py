@@ -4,6 +4,7 @@ Chapter: problem/degradation.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator
 
 import torch
@@ -15,12 +16,42 @@ from resnet_tutorial.train.batches import Batches
 from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.recipe import Recipe
 
-BATCH = 1000
+BATCH = 1000  # images at a time, and fewer of large ones: of 224x224 pixels 81
+PIXELS = BATCH * 64 * 64
+
+
+def batch_size(images: Tensor) -> int:
+    """How many of `images` are taken at a time: what their maps need in memory is bounded.
+
+    >>> batch_size(torch.empty(0, 3, 32, 32)), batch_size(torch.empty(0, 3, 224, 224))
+    (1000, 81)
+    """
+    return min(BATCH, max(1, PIXELS // max(1, images.shape[-2:].numel())))
 
 
 def autocast(device: torch.device, recipe: Recipe) -> torch.autocast:
     """The recipe's precision on `device`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
+
+
+@contextlib.contextmanager
+def whole_float32() -> Iterator[None]:
+    """While the context is open, float32 is float32 on every device; the settings are put back.
+
+    PyTorch rounds the convolutions of newer GPUs to TF32's 10 bits unless it is told not to.
+
+    >>> with whole_float32():
+    ...     torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    (False, 'highest')
+    """
+    convolution, product = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = convolution
+        torch.set_float32_matmul_precision(product)
 
 
 @contextlib.contextmanager
@@ -43,7 +74,7 @@ def predict(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Int64[Tensor,
     torch.Size([5])
     """
     with evaluating(model):
-        return torch.cat([model(part).argmax(1) for part in images.split(BATCH)])
+        return torch.cat([model(part).argmax(1) for part in images.split(batch_size(images))])
 
 
 def error(model: nn.Module, batches: Batches, world: World | None = None) -> float:
@@ -57,11 +88,26 @@ def error(model: nn.Module, batches: Batches, world: World | None = None) -> flo
     True
     """
     world = world or World()
+    size = batch_size(batches.images)
     wrong = torch.zeros((), device=batches.labels.device)
     with evaluating(model):
-        for images, labels in batches.take(world.share).normalized(BATCH):
+        for images, labels in batches.take(world.share).normalized(size):
             wrong += (model(images).argmax(1) != labels).sum()
     return world.sum(wrong).item() / len(batches)
+
+
+def guessing(labels: Int64[Tensor, " n"]) -> float:
+    """The error from which on a classifier of n such images knows no more than their shares.
+
+    Always naming the most frequent class is wrong with a probability p; by luck alone errors are as
+    low as two standard deviations below it, sqrt(p (1 - p) / n) each.
+
+    >>> round(guessing(torch.arange(1000) % 10), 3)
+    0.881
+    """
+    n = len(labels)
+    p = 1 - labels.cpu().bincount().max().item() / n
+    return max(p - 2 * math.sqrt(p * (1 - p) / n), p / 2)
 
 
 def evaluate(
@@ -79,6 +125,6 @@ def evaluate(
     """
     device = next(model.parameters()).device
     recipe = recipe or Recipe()
-    with autocast(device, recipe):
+    with whole_float32(), autocast(device, recipe):
         train = error(model, Batches.of(dataset, dataset.train, device, recipe))
         return train, error(model, Batches.of(dataset, dataset.test, device, recipe))

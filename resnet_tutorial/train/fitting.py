@@ -10,10 +10,11 @@ from torch import nn
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.data import Dataset
-from resnet_tutorial.models import weights
-from resnet_tutorial.records import Record
+from resnet_tutorial.records import Record, difference
 from resnet_tutorial.train import checkpoint
-from resnet_tutorial.train.distributed import World, joined
+from resnet_tutorial.train.checks import check_network, check_recipe, check_seed
+from resnet_tutorial.train.distributed import joined, told
+from resnet_tutorial.train.evaluation import autocast, whole_float32
 from resnet_tutorial.train.loop import Training
 from resnet_tutorial.train.recipe import Recipe
 from resnet_tutorial.train.stopping import Stop
@@ -26,7 +27,7 @@ def best_device() -> torch.device:
     True
     """
     if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("cuda", told("LOCAL_RANK", default="0"))
     return torch.device("cpu")
 
 
@@ -50,13 +51,14 @@ def fit(
     finite ends the run: the Record says at which step and rate, and its errors are those of the
     broken model.
 
-    With a `folder`, the state is saved there every half minute, and on Ctrl-C or SIGTERM, which
-    then raise Interrupted; `resume` goes on from it, on the CPU in float32 with as many threads to
-    the same weights, bit by bit. `progress` shows a bar. `compile` hands the network to
-    torch.compile. Under torchrun all processes share each batch, and the first one writes.
+    With a `folder`, the state is saved there every half minute, and on Ctrl-C, SIGTERM or SIGHUP,
+    which then raise Interrupted; `resume` goes on from it, on the CPU in float32 with as many
+    threads to the same weights, bit by bit. `progress` shows a bar. `compile` hands the network to
+    torch.compile. Under torchrun all processes share each batch, and the first one reads and
+    writes. Float32 is not rounded to TF32.
 
-    Raises ValueError when a batch would be larger than the training set, or the folder holds
-    another run or one that `resume` was not asked for.
+    Raises ValueError for a recipe that does not fit the images, a network that does not fit the
+    classes, and a folder that holds another run, or one that `resume` was not asked for.
 
     >>> from resnet_tutorial import data, models
     >>> net = models.build("resnet8", in_channels=1, widths=(4, 8, 16))
@@ -64,38 +66,40 @@ def fit(
     >>> record.status, len(record.curve), record.curve[1].train_loss < record.curve[0].train_loss
     ('finished', 2, True)
     """
-    device = torch.device(device or best_device())
+    device, seed = torch.device(device or best_device()), check_seed(seed)
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(joined(device))
-        _check_batch_size(recipe.batch_size, dataset, world)
+        check_recipe(recipe, dataset, world)
+        stack.enter_context(whole_float32())
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         model.to(device, memory_format=torch.channels_last).train()  # the faster layout everywhere
         training = Training(model, dataset, recipe, seed, world)
+        share = recipe.batch_size // world.size
+        with autocast(device, recipe):
+            check_network(model, training.train, len(dataset.classes), share)
+        _agree(training)
         if folder is None:
             return training.run(progress, compile)
-        place = stack.enter_context(checkpoint.RunFolder(folder, writes=world.writes))
-        training.folder = place
-        saved = place.load()
+        place = training.folder = checkpoint.RunFolder(folder)
+
+        def begin() -> tuple | None:
+            return stack.enter_context(place).begin(training.identity(), resume)
+
+        saved = world.first(begin)  # the others may have another disk
         if saved is not None:
-            if not resume:
-                raise Mistake(f"{folder} holds a run; resume it, or choose another folder")
             training.restore(*saved)
-        training.stop = stack.enter_context(Stop())
+        training.stop = stack.enter_context(Stop(shared=world.size > 1))
         record = training.run(progress, compile)
         if world.writes:
-            record.save(place.path / checkpoint.RECORD)
-            weights.save(place.path / checkpoint.WEIGHTS, model, record)
+            place.finish(record, model)
         return record
 
 
-def _check_batch_size(batch_size: int, dataset: Dataset, world: World) -> None:
-    if batch_size > len(dataset.train):
+def _agree(training: Training) -> None:
+    """ValueError unless all processes were asked for the same run."""
+    own = training.identity()
+    if differs := difference(training.world.first(lambda: own), own):
         raise Mistake(
-            f"batch_size {batch_size} is larger than the {len(dataset.train)} training "
-            f"images of {dataset.name}; choose at most {len(dataset.train)}"
-        )
-    if batch_size % world.size:
-        raise Mistake(
-            f"batch_size {batch_size} cannot be divided among {world.size} processes; choose a "
-            f"multiple of {world.size}"
+            f"process {training.world.rank} was asked for another run than the first: {differs}; "
+            "start all of them with the same arguments and the same data"
         )

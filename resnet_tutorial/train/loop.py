@@ -5,8 +5,10 @@ Chapter: training/scaling_up.
 
 import math
 import time
+import warnings
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +22,7 @@ from resnet_tutorial.records import Epoch, Record
 from resnet_tutorial.train import checkpoint
 from resnet_tutorial.train.batches import Batches
 from resnet_tutorial.train.distributed import World
-from resnet_tutorial.train.evaluation import autocast, error
+from resnet_tutorial.train.evaluation import autocast, error, guessing
 from resnet_tutorial.train.recipe import Recipe
 from resnet_tutorial.train.stopping import Interrupted, Stop
 
@@ -69,6 +71,9 @@ class Training:
             data_fingerprint=dataset.fingerprint,
             parameters=sum(p.numel() for p in model.parameters()),
             curve=(),
+            status="running",
+            variant=getattr(model, "variant", {}),
+            guessing=guessing(self.train.spread(MOST_TRAIN_ERROR_IMAGES).labels),
             environment=records.environment(device, world.size),
         )
         self.per_epoch = len(self.train) // recipe.batch_size
@@ -88,9 +93,11 @@ class Training:
             torch.randperm(len(self.train), generator=shuffle)
         self.clock, self.saved = Clock(*self.used), time.perf_counter()
         with self.bar(progress) as bar:
-            while self.step < self.steps and self.record.status == "finished":
+            while self.step < self.steps and self.record.status == "running":
                 order = torch.randperm(len(self.train), generator=shuffle)
                 self.epoch(forward, order.to(self.losses.device), bar)
+        if self.record.status == "running":
+            self.record = replace(self.record, status="finished")
         return self.record
 
     def epoch(self, forward: nn.Module, order: Int64[Tensor, " n"], bar: tqdm) -> None:
@@ -161,8 +168,14 @@ class Training:
         broken = (~losses.isfinite()).nonzero()
         if len(broken):
             step = self.step - len(losses) + broken[0].item()
-            status = f"diverged: loss {losses[broken[0]].item()} in step {step + 1}"
-            self.record = replace(self.record, status=f"{status}, lr {self.rate(step):g}")
+            self.diverged(f"loss {losses[broken[0]].item()} in step {step + 1}", step)
+        elif not checkpoint.finite(self.model.state_dict()):
+            self.diverged(f"a weight is not finite after step {self.step}", self.step - 1)
+
+    def diverged(self, what: str, step: int) -> None:
+        """Ends the run: `what` is not finite, because of `step`."""
+        status = f"diverged: {what}, lr {self.rate(step):g}"
+        self.record = replace(self.record, status=status)
 
     def shown(self) -> dict[str, str]:
         """The errors of the last whole epoch, for the bar."""
@@ -186,55 +199,78 @@ class Training:
     def save_and_stop(self) -> None:
         """Saves when it is time; saves and raises Interrupted when a signal asked for it.
 
-        Several processes must stop at the same step, and ask each other now and then only.
+        Several processes must stop at the same step, so they ask each other after every one.
         """
         if self.folder is None:
             return
-        signum = self.stop.signum
-        if self.world.size > 1:
-            ask = self.step % CHECK_EVERY == 0 or self.step % self.per_epoch == 0
-            signum = self.world.max(signum, self.losses.device) if ask else 0
-        due = time.perf_counter() - self.saved > SAVE_SECONDS or self.step == self.steps
-        if (signum or due) and self.world.writes:
-            self.save()
-        if signum and self.record.status == "finished" and self.step < self.steps:
+        signum, saved = self.world.max(self.stop.signum), True
+        ends = signum or self.step == self.steps
+        due = time.perf_counter() - self.saved > SAVE_SECONDS
+        if (ends or due) and self.world.writes:
+            try:
+                saved = self.save()
+            except OSError as error:
+                if ends:
+                    raise
+                self.saved = time.perf_counter()
+                warnings.warn(f"{error}; the run goes on without", stacklevel=2)
+        if signum and self.record.status == "running" and self.step < self.steps:
+            there = "from there" if saved else "from before it diverged"
             raise Interrupted(
-                f"stopped after step {self.step} of {self.steps}; resume goes on from there",
-                signum,
+                f"stopped after step {self.step} of {self.steps}; resume goes on {there}", signum
             )
 
-    def save(self) -> None:
-        """Writes a checkpoint, everything that the next step depends on, unless the run is lost."""
-        if not self.losses.isfinite().all():
-            return  # the checkpoints from before are worth more
+    def save(self) -> bool:
+        """Writes a checkpoint, everything that the next step depends on.
+
+        False when the run is lost: then the checkpoints from before are worth more.
+        """
+        tensors = {**checkpoint.snapshot(self.model, self.optimizer), "losses": self.losses}
+        if not checkpoint.finite(tensors):
+            return False
         state = {
             "run": self.identity(),
             "step": self.step,
             "used": self.clock.read(),
-            "curve": [asdict(epoch) for epoch in self.record.curve],
+            "curve": [epoch.as_dict() for epoch in self.record.curve],
+            "environment": self.record.environment,
         }
-        tensors = checkpoint.snapshot(self.model, self.optimizer)
-        self.folder.save({**tensors, "losses": self.losses}, state)
+        self.folder.save(tensors, state)
         self.saved = time.perf_counter()
+        return True
 
     def restore(self, tensors: Mapping[str, Tensor], state: Mapping) -> None:
-        """Becomes the run that saved this. ValueError when it was another one."""
-        for key, asked in self.identity().items():
-            kept = state.get("run", {}).get(key)
-            if kept != asked:
-                if key == "recipe":
-                    changed = [name for name in asked if kept.get(name) != asked[name]]
-                    kept, asked = ({name: r.get(name) for name in changed} for r in (kept, asked))
-                raise Mistake(
-                    f"{self.folder.path} holds another run: its {key} is {kept}, "
-                    f"asked for is {asked}; ask for the same, or choose another folder"
-                )
-        checkpoint.restore(self.model, self.optimizer, tensors)
+        """Becomes the run that saved this. ValueError when it does not make sense.
+
+        A run that had ended keeps the environment that it ran in.
+        """
+        try:
+            step, used, curve = state["step"], state["used"], state["curve"]
+            if type(step) is not int or not 0 < step <= self.steps:
+                raise Mistake(f"step should be in 1 to {self.steps}, is {step!r}")
+            if not (len(used) == 2 and all(seconds >= 0 for seconds in used)):
+                raise Mistake(f"used should be two times in seconds, is {used}")
+            if len(curve) != step // self.per_epoch:
+                raise Mistake(f"after step {step} there are {len(curve)} epochs")
+            if tensors["losses"].shape != self.losses.shape:
+                raise Mistake(f"losses has the shape {tuple(tensors['losses'].shape)}")
+            curve = tuple(Epoch.of(epoch) for epoch in curve)
+            checkpoint.restore(self.model, self.optimizer, tensors)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Mistake(
+                f"the checkpoint is not sound ({error}); start the run again in another folder"
+            ) from None
         self.losses.copy_(tensors["losses"])
-        self.step, self.used = state["step"], tuple(state["used"])
-        self.record = replace(self.record, curve=tuple(Epoch(**e) for e in state["curve"]))
+        self.step, self.used = step, tuple(used)
+        self.record = replace(self.record, curve=curve)
+        if step == self.steps and "environment" in state:
+            self.record = replace(self.record, environment=state["environment"])
 
     def identity(self) -> dict:
-        """What must be equal for a run to go on."""
-        kept = ("model", "recipe", "seed", "data", "data_fingerprint", "parameters")
-        return {name: getattr(self.record, name) for name in kept}
+        """What must be equal for a run to go on: the record's, and what only decides its bits."""
+        layers = Counter(
+            type(module).__name__ if any(module.children()) else repr(module)
+            for module in self.model.modules()
+        )
+        own = {name: getattr(self.record, name) for name in records.IDENTITY}
+        return {**own, "layers": dict(layers), "processes": self.world.size}

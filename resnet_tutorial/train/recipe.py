@@ -4,7 +4,7 @@
 """
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 from resnet_tutorial import Mistake
@@ -81,8 +81,16 @@ class OneCycle:
 
 
 def _check_warmup(steps: int) -> None:
+    _check_type("schedule: warmup", steps, int)
     if steps < 0:
         raise Mistake(f"schedule: warmup must not be negative, got {steps}")
+
+
+def _check_type(name: str, value: object, kind: type) -> None:
+    """What is no plain number cannot be kept in a record: told before the run, not after it."""
+    allowed = (int, float) if kind is float else kind
+    if not isinstance(value, allowed) or isinstance(value, bool) and kind is not bool:
+        raise Mistake(f"{name} must be of type {kind.__name__}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,12 @@ class Recipe:
     """Numbers of the forward and backward pass."""
 
     def __post_init__(self):
+        for item in fields(self):
+            if item.type in (int, float, bool):
+                _check_type(f"recipe: {item.name}", getattr(self, item.name), item.type)
+        for name in ("lr", "weight_decay"):
+            if math.isinf(getattr(self, name)):
+                raise Mistake(f"recipe: {name} must be finite, got {getattr(self, name)}")
         for name in ("epochs", "batch_size", "lr", "clip"):
             if not getattr(self, name) > 0:
                 raise Mistake(f"recipe: {name} must be positive, got {getattr(self, name)}")
