@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from resnet_tutorial import Mistake
+from resnet_tutorial.paths import readable
 
 if TYPE_CHECKING:
     import torch
@@ -73,8 +74,9 @@ def read_tensors(path: str | os.PathLike) -> tuple[dict[str, "torch.Tensor"], di
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(readable(path), framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("state", "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, about
-    except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
-        raise Mistake(f"{path} cannot be read ({error})") from None
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise Mistake(f"{path} cannot be read ({why})") from None

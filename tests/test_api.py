@@ -26,6 +26,7 @@ INTERNAL = {
     "files",
     "names",
     "palette",
+    "paths",
     "drawings.blocks",
     "drawings.columns",
     "drawings.convolution",

@@ -37,7 +37,7 @@ def dead():
 
 
 def remote(*mirrors):
-    return Remote("sub/a.bin", SHA256, mirrors)
+    return Remote("sub/a.bin", SHA256, len(CONTENT), mirrors)
 
 
 def visible(folder):

@@ -5,13 +5,14 @@ averages the gradients. Chapter: training/scaling_up.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from resnet_tutorial.train.launch import launched
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def joined(device: torch.device) -> Iterator[World]:
     ...     world.size  # without torchrun
     1
     """
-    if "RANK" not in os.environ:
+    if not launched():
         yield World()
         return
     if device.type == "cuda":

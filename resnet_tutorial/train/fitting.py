@@ -12,7 +12,7 @@ from resnet_tutorial import Mistake
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.models import weights
 from resnet_tutorial.records import Record
-from resnet_tutorial.train import checkpoint
+from resnet_tutorial.train import checkpoint, launch
 from resnet_tutorial.train.distributed import World, joined
 from resnet_tutorial.train.loop import Training
 from resnet_tutorial.train.recipe import Recipe
@@ -26,7 +26,7 @@ def best_device() -> torch.device:
     True
     """
     if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        return torch.device("cuda", launch.number("LOCAL_RANK"))
     return torch.device("cpu")
 
 
