@@ -60,6 +60,7 @@ INTERNAL = {
     "train.checkpoint",
     "train.evaluation",
     "train.fitting",
+    "train.launch",
     "train.loop",
     "train.stopping",
 }

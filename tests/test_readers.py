@@ -1,7 +1,7 @@
 """Every reader of files, given files that are damaged, of another kind, or no files at all.
 
-A file that is not what it should be is a user's mistake, told in one line, never an error of another
-type, never a hang, and never a result that the file does not hold.
+A file that is not what it should be is a user's mistake, told in one line: never an error of
+another type, never a hang, and never a result that the file does not hold.
 """
 
 import contextlib

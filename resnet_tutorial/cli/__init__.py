@@ -1,7 +1,8 @@
 """The command line: resnet-tutorial train | evaluate | describe | reproduce | data.
 
 Exit codes: 0; 1 for a run that diverged or learned nothing; 2 for a mistake of the user's, told in
-one line; 130 after Ctrl-C and 143 after SIGTERM. An error that is not the user's keeps its traceback.
+one line; 130 after Ctrl-C and 143 after SIGTERM. Any other error keeps its traceback. That nobody
+reads what a command says changes neither what it does nor its exit code.
 """
 
 import contextlib

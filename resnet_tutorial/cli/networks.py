@@ -40,8 +40,10 @@ class Describe:
         if self.model is None:
             print("\n".join(models.ARCHITECTURES))
             return 0
-        if self.size is not None and not 0 < self.size <= MOST_SIZE:
-            raise Mistake(f"--size must be positive, at most {MOST_SIZE:,}, got {self.size}")
+        if self.size is not None and self.size < 1:
+            raise Mistake(f"--size must be positive, got {self.size}")
+        if self.size is not None and self.size > MOST_SIZE:
+            raise Mistake(f"--size must be at most {MOST_SIZE:,}, got {self.size:,}")
         with torch.device("meta"):  # shapes alone: no memory, no arithmetic
             net = models.build(self.model, self.num_classes, self.in_channels)
         imagenet = net.architecture.stem is models.imagenet_stem

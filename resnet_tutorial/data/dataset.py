@@ -44,7 +44,7 @@ class Split:
             )
         if self.images.size == 0:
             raise Mistake(
-                "expected at least one image of one pixel, got an empty split: images of shape "
+                "expected at least one image, got an empty split: images of shape "
                 f"{self.images.shape}"
             )
 

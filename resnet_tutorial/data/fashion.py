@@ -18,10 +18,10 @@ MIRRORS = (  # both the authors'; the second speaks no https, and the checksums 
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
-# sha256 of each file; sha256 and bytes of its .gz as the authors serve it, which stand in TensorFlow
-# Datasets' url_checksums/fashion_mnist.txt (the authors' README gives the md5 of the same files);
-# the former are those of Debian's files, unpacked. Debian packs them anew, so only what is inside
-# can be compared.
+# sha256 of each file; sha256 and bytes of its .gz as the authors serve it. The latter stand in
+# TensorFlow Datasets' url_checksums/fashion_mnist.txt (the authors' README gives the md5); the
+# former are those of Debian's files, unpacked. Debian packs them anew, so only what is inside can
+# be compared.
 FILES = {
     "train-images-idx3-ubyte": (
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",

@@ -26,7 +26,7 @@ ABOUT = {  # what `save` writes of a run, and the type of each
     "train_error": float | int,
     "test_error": float | int,
 }
-CHECKPOINT = ("model.", "momentum.")  # how the names in a run's checkpoint begin
+CHECKPOINT = "model."  # how the names of the weights in a run's checkpoint begin
 SHIPPED = Path(__file__).parents[1] / "results" / "weights"
 
 
@@ -103,7 +103,7 @@ def _problem(tensors: Mapping[str, Tensor]) -> str:
     """Why these tensors can be no network's weights; empty when they can."""
     if not tensors:
         return "it holds no tensor"
-    if all(name.startswith(CHECKPOINT) for name in tensors):
+    if any(name.startswith(CHECKPOINT) for name in tensors):
         return "it is the checkpoint of a run; the weights are model.safetensors, once it has ended"
     for name, value in tensors.items():
         if value.dtype.is_complex or value.dtype == torch.bool:
