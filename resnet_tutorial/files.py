@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from resnet_tutorial import Mistake
+from resnet_tutorial.paths import readable
 
 if TYPE_CHECKING:
     import torch
@@ -96,7 +97,7 @@ def read_tensors(path: str | os.PathLike) -> tuple[dict[str, "torch.Tensor"], di
     from safetensors import SafetensorError, safe_open
 
     try:
-        with open(path, "rb"):  # the system's own reason, if there is one
+        with open(readable(path), "rb"):  # the system's own reason, if there is one
             pass
         with safe_open(path, framework="pt") as file:
             about = dict(json.loads((file.metadata() or {}).get("state", "{}")))

@@ -9,16 +9,41 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from resnet_tutorial import Mistake, files
+from resnet_tutorial.paths import readable
 
 FORMAT = 1
 # What makes a run the run that it is: wherever two of them meet, these are compared.
 IDENTITY = ("model", "variant", "recipe", "seed", "data", "data_fingerprint", "parameters")
+MOST_SECONDS = 1e10  # three centuries
+KINDS = {
+    **dict.fromkeys(("model", "data", "data_fingerprint", "status", "experiment"), "text"),
+    **dict.fromkeys(("recipe", "variant", "environment"), "a table"),
+    **dict.fromkeys(("seed", "parameters"), "a whole number from 0"),
+    "guessing": "from 0 to 1, or null",
+}
+EPOCH_KINDS = {
+    "train_loss": "a loss",
+    "train_error": "from 0 to 1",
+    "test_error": "from 0 to 1",
+    "seconds": "a time in seconds",
+    "processor_seconds": "a time in seconds, or null",
+}
+IS = {  # a bool is no number here, which is what type() is for
+    "text": lambda value: type(value) is str,
+    "a table": lambda value: type(value) is dict,
+    "a whole number from 0": lambda value: type(value) is int and value >= 0,
+    "from 0 to 1": lambda value: type(value) in (int, float) and 0 <= value <= 1,
+    "from 0 to 1, or null": lambda value: value is None or IS["from 0 to 1"](value),
+    "a time in seconds": lambda value: type(value) in (int, float) and 0 <= value < MOST_SECONDS,
+    "a time in seconds, or null": lambda value: value is None or IS["a time in seconds"](value),
+    "a loss": lambda value: type(value) is float and not value < 0,  # NaN where it diverged
+}
 SOURCES = (  # what a run's result can depend on
     "data/__init__.py",
     "data/arrays.py",
@@ -157,8 +182,9 @@ def load(path: str | os.PathLike) -> Record:
     ...     load(f"{place}/record.json") == record
     True
     """
+    text = readable(path).read_bytes()
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(text)
         found = content.pop("format")
         if found != FORMAT:
             raise Mistake(f"format {found}, this version reads {FORMAT}")
@@ -166,10 +192,12 @@ def load(path: str | os.PathLike) -> Record:
         if written not in (None, checksum({"format": found, **content})):
             raise Mistake("its checksum is wrong: it was changed or damaged")
         curve = tuple(Epoch.of(epoch) for epoch in content.pop("curve"))
+        _check(content, curve)
         return Record(curve=curve, **content)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        why = " ".join(str(error).split())[:200]
         raise Mistake(
-            f"{path} is not a readable record ({error}); move it away and run the experiment again"
+            f"{path} is not a readable record ({why}); move it away and run the experiment again"
         ) from None
 
 
@@ -199,6 +227,22 @@ def difference(kept: Mapping, asked: Mapping) -> str:
             found, wanted = ({n: d[n] for n in names if n in d} for d in (found, wanted))
         return f"its {key} is {found}, asked for is {wanted}"
     return ""
+
+
+def _check(content: dict, epochs: Sequence[Epoch]) -> None:
+    """Raises ValueError for values that no run has. What is absent is left to the constructors."""
+    for name, kind in KINDS.items():
+        _expect(name, content, name, kind)
+    if not epochs:
+        raise Mistake("it has no epoch")
+    for number, epoch in enumerate(epochs, start=1):
+        for name, kind in EPOCH_KINDS.items():
+            _expect(f"epoch {number}: {name}", vars(epoch), name, kind)
+
+
+def _expect(label: str, content: dict, name: str, kind: str) -> None:
+    if name in content and not IS[kind](content[name]):
+        raise Mistake(f"{label} should be {kind}, is {str(content[name])[:50]!r}")
 
 
 def environment(device: object = "cpu", processes: int = 1) -> dict:

@@ -9,7 +9,7 @@ class Site:
     """`files` by path; `requests` lists (path, Range header) of every request.
 
     `cut` ends each answer after so many bytes although more were announced; `ranges` says whether a
-    part of a file can be asked for.
+    part of a file can be asked for, and `announced` whether an answer begins with its length.
     """
 
     def __init__(self, address: str):
@@ -18,6 +18,7 @@ class Site:
         self.requests: list[tuple[str, str | None]] = []
         self.cut: int | None = None
         self.ranges = True
+        self.announced = True
 
     def url(self, path: str) -> str:
         return f"{self.address}/{path}"
@@ -36,7 +37,8 @@ class Handler(BaseHTTPRequestHandler):
             if first >= len(content):
                 return self.send_error(416)
         self.send_response(206 if asked and site.ranges else 200)
-        self.send_header("Content-Length", str(len(content) - first))
+        if site.announced:
+            self.send_header("Content-Length", str(len(content) - first))
         self.end_headers()
         self.wfile.write(content[first:][: site.cut])
 

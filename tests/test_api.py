@@ -27,6 +27,7 @@ INTERNAL = {
     "files",
     "names",
     "palette",
+    "paths",
     "drawings.blocks",
     "drawings.columns",
     "drawings.convolution",
@@ -62,6 +63,7 @@ INTERNAL = {
     "train.checkpoint",
     "train.evaluation",
     "train.fitting",
+    "train.launch",
     "train.loop",
     "train.stopping",
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
-from resnet_tutorial import data, experiments, records, train
+from resnet_tutorial import data, experiments, files, records, train
 from resnet_tutorial.cli import is_mistake, main, recipes
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.cli.text import table
@@ -305,8 +306,15 @@ def test_weights_of_another_model_are_told(mistake, images, trained):
     assert "holds another network's weights" in line
 
 
-def test_weights_that_do_not_say_what_they_are_ask_for_it(mistake, trained):
+def test_a_checkpoint_is_told_from_weights(mistake, trained):
     line = mistake("evaluate", trained / "last.safetensors")
+    assert "it is the checkpoint of a run; the weights are model.safetensors" in line
+
+
+def test_weights_that_do_not_say_what_they_are_ask_for_it(mistake, trained, tmp_path):
+    plain = tmp_path / "plain.safetensors"
+    files.write_tensors(plain, files.read_tensors(trained / "model.safetensors")[0], {})
+    line = mistake("evaluate", plain)
     assert "does not say what it is; give both --model and --data" in line
 
 
@@ -390,6 +398,7 @@ def test_a_diverged_run_ends_with_1_and_keeps_its_record(call, images, tmp_path)
 
 
 def test_under_torchrun_only_the_first_process_prints(call, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
     assert call("describe", "resnet8") == (0, "", "")
     monkeypatch.setenv("RANK", "0")
@@ -400,6 +409,7 @@ def test_under_torchrun_the_first_process_has_time_to_tell_a_mistake_of_all(mist
     """Then torchrun ends the others. What only they have found they tell themselves, later."""
     waited = []
     monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     assert "unknown model" in mistake("describe", "resnet9") and not waited
     monkeypatch.setenv("RANK", "1")
@@ -526,13 +536,22 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
             main(["train", "resnet8", "--data", "digits"])
 
 
-def test_files_and_memory_that_fail_are_no_bugs():
+def test_files_that_fail_are_no_bugs():
     assert is_mistake(PermissionError(13, "Permission denied", "runs"))
-    assert is_mistake(type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"))
-    try:
-        int("x")
-    except ValueError as error:
-        assert not is_mistake(error)  # raised outside the package
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("shapes cannot be multiplied"),
+        MemoryError(),
+        ValueError("foreseen by nobody"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_torchs_errors_and_bugs_keep_their_traceback(error):
+    assert not is_mistake(error)
 
 
 def test_a_warning_is_one_line(call, monkeypatch, images):
@@ -566,7 +585,7 @@ def test_a_mistake_ends_a_process_with_2_and_one_line():
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():
-    command = f"{sys.executable} -m resnet_tutorial describe | true"
+    command = f"{shlex.quote(sys.executable)} -m resnet_tutorial describe | true"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
 

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from resnet_tutorial import data
+from resnet_tutorial import Mistake, data
 from resnet_tutorial.data import Dataset, Split, arrays
 
 
@@ -170,3 +170,57 @@ def test_importing_the_data_sets_loads_no_downloader_and_no_scikit_learn():
     heavy = {"pooch", "requests", "sklearn"}
     source = f"import sys, resnet_tutorial.data; assert not {heavy} & {{*sys.modules}}"
     subprocess.run([sys.executable, "-c", source], check=True)
+
+
+ARRAYS = """
+import numpy as np
+from resnet_tutorial import Mistake
+from resnet_tutorial.data import Split
+
+images, labels = np.zeros((2, 1, 2, 2), np.uint8), np.zeros(2, np.int64)
+for wrong in (
+    (images.astype(float), labels),
+    (images, labels.astype(float)),
+    (images, labels.astype(np.int32)),
+    (images, [0, 1]),
+    (images[:, :, :0], labels),
+    (images, labels[:, None]),
+    (images[0], labels),
+):
+    try:
+        Split(*wrong)
+    except Mistake as error:
+        print(error)
+"""
+
+
+def test_arrays_of_another_type_or_shape_are_refused():
+    """In a process of its own: in this one the types of all arguments are checked before."""
+    done = subprocess.run([sys.executable, "-c", ARRAYS], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    expected = (
+        "expected images as a NumPy array of uint8, got float64; convert them",
+        "expected labels as a NumPy array of int64, got float64; convert them",
+        "expected labels as a NumPy array of int64, got int32; convert them",
+        "expected labels as a NumPy array of int64, got list; convert them",
+        "got an empty split: images of shape (2, 1, 0, 2)",
+        "got images of shape (2, 1, 2, 2) and 2 x 1 labels",
+        "got images of shape (1, 2, 2) and 2 labels",
+    )
+    assert len(lines) == len(expected), done.stderr
+    for line, text in zip(lines, expected, strict=True):
+        assert text in line
+
+
+def test_two_classes_of_one_name_are_refused():
+    with pytest.raises(Mistake, match="two classes are called 'cat'; give each its own name"):
+        data.Dataset("pets", split([0, 1]), split([0, 1]), ("cat", "cat"))
+
+
+def test_a_channel_that_never_varies_is_named():
+    images = np.zeros((4, 2, 2, 2), np.uint8)
+    images[:2, 0], images[:, 1] = 100, 7
+    part = Split(images, np.array([0, 1, 0, 1]))
+    dataset = data.Dataset("pets", part, part, ("cat", "dog"))
+    with pytest.raises(Mistake, match="channel 1 of the training images has the value 7 every"):
+        dataset.normalize(images)

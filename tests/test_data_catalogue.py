@@ -138,7 +138,7 @@ def test_a_damaged_file_is_found_and_nothing_is_downloaded(clothes, capsys):
 
 
 def test_a_damaged_archive_is_found(home):
-    source = Archive(Remote("a.tar.gz", hashlib.sha256(b"right").hexdigest(), ()), "a")
+    source = Archive(Remote("a.tar.gz", hashlib.sha256(b"right").hexdigest(), 5, ()), "a")
     assert source.place() is None
     (home / "a.tar.gz").write_bytes(b"right")
     source.verify()

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from serving import serving
 
-from resnet_tutorial.data import download
+from resnet_tutorial.data import cifar, download, fashion
 from resnet_tutorial.data.download import Remote
 
 CONTENT = bytes(range(256)) * 40
@@ -37,7 +37,7 @@ def dead():
 
 
 def remote(*mirrors):
-    return Remote("sub/a.bin", SHA256, mirrors)
+    return Remote("sub/a.bin", SHA256, len(CONTENT), mirrors)
 
 
 def visible(folder):
@@ -103,6 +103,33 @@ def test_the_next_mirror_goes_on_where_the_first_broke_off(site, home, monkeypat
         source = remote(site.url("a.bin"), second.url("b.bin"))
         assert download.fetch(source).read_bytes() == CONTENT
         assert second.requests == [("b.bin", "bytes=1000-")]
+
+
+@pytest.mark.parametrize("kept", [None, CONTENT[:1000]], ids=["new", "resumed"])
+def test_a_server_that_sends_more_than_the_file_is_left_early(site, home, kept, monkeypatch):
+    """By what it announces, or, where it announces nothing, by what comes."""
+    site.files["a.bin"] = CONTENT + bytes(50_000_000)
+    if kept:
+        part(home, kept)
+    with pytest.raises(ConnectionError) as caught:
+        download.fetch(remote(site.url("a.bin")))
+    assert f"sends more than the {len(CONTENT):,} bytes of the file" in str(caught.value)
+    assert visible(home / "sub") == []
+
+
+def test_a_server_that_announces_nothing_is_left_when_the_file_is_full(site, home, monkeypatch):
+    monkeypatch.setattr(download, "CHUNK", 1000)
+    site.files["a.bin"] = CONTENT + bytes(5000)
+    site.announced = False
+    with pytest.raises(ConnectionError, match="sends more than the 10,240 bytes"):
+        download.fetch(remote(site.url("a.bin")))
+    assert visible(home / "sub") == []
+
+
+def test_encrypted_mirrors_are_asked_first():
+    for mirrors in (cifar.CIFAR10.mirrors, cifar.CIFAR100.mirrors, fashion.MIRRORS):
+        encrypted = [mirror.startswith("https://") for mirror in mirrors]
+        assert encrypted == sorted(encrypted, reverse=True) and encrypted[0]
 
 
 def test_workers_that_ask_at_once_download_once(site, home):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,13 +10,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 import training_script
 
-from resnet_tutorial import data, files, records, train
+from resnet_tutorial import Mistake, data, files, records, train
 from resnet_tutorial.train import checkpoint
 from resnet_tutorial.train.batches import Batches
-from resnet_tutorial.train.distributed import World
+from resnet_tutorial.train.distributed import World, joined
 
 SCRIPT = Path(training_script.__file__)
 
@@ -49,6 +51,109 @@ def test_two_processes_learn_the_curve_of_one(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".")) == sorted(
         [checkpoint.LAST, checkpoint.PREVIOUS, checkpoint.RECORD, checkpoint.WEIGHTS]
     )
+
+
+def test_without_a_shared_disk_all_start_from_the_checkpoint_of_the_first(tmp_path):
+    """SIGTERM to one process stops both after the very step, though only the first one saves."""
+    asked = ("--own-folders", "--parts", "none", "--epochs", "2")
+    finished(torchrun(tmp_path / "whole", *asked))
+    stopped = torchrun(tmp_path / "run", *asked, "--stop-at", "27")
+    with stopped:
+        _, stderr = stopped.communicate(timeout=120)
+    assert "stopped after step 28 of 40; resume goes on from there" in stderr
+    assert step_on_disk(tmp_path / "run") == 28 and not (tmp_path / "run1").exists()
+    finished(torchrun(tmp_path / "run", *asked))
+    whole, run = ((tmp_path / n / checkpoint.WEIGHTS).read_bytes() for n in ("whole", "run"))
+    assert whole == run
+
+
+def test_processes_that_were_asked_for_different_runs_do_not_start(tmp_path):
+    with torchrun(tmp_path, "--seed-by-rank") as process:
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "process 1 was asked for another run than the first: its seed is 0, asked" in stderr
+    assert not (tmp_path / checkpoint.LAST).exists()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_waits_for_the_others_can_be_ended(signum):
+    """Nothing is there yet that would have to be saved."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    alone = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    with subprocess.Popen([sys.executable, SCRIPT, "unused"], env=os.environ | alone) as process:
+        try:
+            while not listening(port) and process.poll() is None:
+                time.sleep(0.05)
+            time.sleep(0.2)
+            process.send_signal(signum)
+            assert process.wait(timeout=20) == -signum
+        finally:
+            process.kill()
+
+
+def listening(port):
+    """Whether a process on this machine waits for connections there."""
+    lines = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    return any(line.split()[1].endswith(f":{port:04X}") for line in lines.splitlines()[1:]
+               if ":" in line.split()[1])  # fmt: skip
+
+
+TOLD = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"WORLD_SIZE": None}, {"MASTER_ADDR": None}, {"MASTER_PORT": None}, {"RANK": "first"},
+     {"RANK": "2"}, {"RANK": "-1"}, {"WORLD_SIZE": ""}, {"WORLD_SIZE": "1.5"}],
+)  # fmt: skip
+def test_half_an_environment_of_torchrun_is_told_in_one_line(monkeypatch, change):
+    for name, value in (TOLD | change).items():
+        monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name, False)
+    with pytest.raises(ValueError, match="start with torchrun, or unset RANK") as caught:
+        with joined(torch.device("cpu")):
+            raise AssertionError("joined")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """The environment of a process of two, and no other process."""
+    for name, value in TOLD.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(dist, "init_process_group", lambda backend: None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied (64x16 and 3x4)"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 14 GiB"),
+        RuntimeError("expected scalar type Double but found Float"),
+        Mistake("choose another folder"),
+    ],
+)
+def test_an_error_of_the_program_is_not_called_a_lost_connection(pretended, error):
+    with pytest.raises(type(error)) as caught, joined(torch.device("cpu")):
+        raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[pair.cc:534] Connection closed by peer [127.0.0.1]:1234"),
+        RuntimeError("[enforce fail at gloo/transport/tcp/pair.cc:446] . Connection reset by peer"),
+        RuntimeError("[unbound_buffer.cc:81] Timed out waiting 1800000ms for recv operation"),
+        dist.DistBackendError("NCCL error in: ProcessGroupNCCL.cpp:1275, remote process exited"),
+        dist.DistNetworkError("The client socket has timed out"),
+    ],
+)
+def test_a_lost_connection_is_called_one(pretended, error):
+    with pytest.raises(ConnectionError, match="process 0 of 2 .* start the run again with resume"):
+        with joined(torch.device("cpu")):
+            raise error
 
 
 def test_batch_norm_sees_each_process_s_part(tmp_path):

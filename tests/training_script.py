@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 
 import torch
@@ -27,9 +28,27 @@ def recipe(epochs: int = 4, batch_size: int = 64) -> train.Recipe:
 
 
 def run(given: argparse.Namespace) -> None:
+    if given.own_folders and os.environ["RANK"] != "0":  # as on a machine with another disk
+        given.folder += os.environ["RANK"]
     settings = {"device": "cpu", "folder": given.folder, "resume": True}
     plan = recipe(given.epochs, given.batch_size)
+    if given.seed_by_rank:
+        settings["seed"] = int(os.environ["RANK"])
+    if given.stop_at:
+        stop_at(given.stop_at)
     train.fit(network(given.parts), data.load("digits"), plan, **settings)
+
+
+def stop_at(step: int) -> None:
+    """The second process alone gets SIGTERM, in that step."""
+    take_step = loop.Training.take_step
+
+    def watched(self, *arguments):
+        if self.step == step and os.environ["RANK"] == "1":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take_step(self, *arguments)
+
+    loop.Training.take_step = watched
 
 
 def serve(given: argparse.Namespace) -> None:
@@ -53,6 +72,9 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--parts", choices=("all", "norm", "none"), default="all")
     parser.add_argument("--save-seconds", type=float, default=0.0)
+    parser.add_argument("--own-folders", action="store_true")
+    parser.add_argument("--seed-by-rank", action="store_true")
+    parser.add_argument("--stop-at", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     loop.SAVE_SECONDS = given.save_seconds

@@ -8,6 +8,8 @@ from tyro.conf import Positional, arg
 from resnet_tutorial import Mistake
 from resnet_tutorial.cli.text import shape, table
 
+MOST_SIZE = 100_000  # pixels; the sizes of what is computed from larger images overflow
+
 
 @dataclass(frozen=True)
 class Describe:
@@ -40,6 +42,8 @@ class Describe:
             return 0
         if self.size is not None and self.size < 1:
             raise Mistake(f"--size must be positive, got {self.size}")
+        if self.size is not None and self.size > MOST_SIZE:
+            raise Mistake(f"--size must be at most {MOST_SIZE:,}, got {self.size:,}")
         with torch.device("meta"):  # shapes alone: no memory, no arithmetic
             net = models.build(self.model, self.num_classes, self.in_channels)
         imagenet = net.architecture.stem is models.imagenet_stem

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import operator
+import os
 import re
 from collections.abc import Sequence
 from typing import Annotated, Protocol, runtime_checkable
@@ -37,6 +38,8 @@ ANY_COMMAND = functools.reduce(
 )
 # What Python says of a word that is no number, and what is meant.
 PLAIN = {
+    # of an option that may be left out: what its type says, without the None
+    r"no type matching \{None\}.*does not match choices \('None',\) - <class '\w+'>: ": "",
     r"invalid literal for int\(\) with base 10:": "expected a whole number, got",
     r"could not convert string to float:": "expected a number, got",
     r"^Error parsing (\S*dummy\S*: )?": "",
@@ -63,6 +66,7 @@ def parse(arguments: Sequence[str]) -> Command:
         print(PROGRAM, resnet_tutorial.__version__)
         raise SystemExit(0)
     _check_names(arguments)
+    tyro._experimental_options["ansi_codes"] = not os.environ.get("NO_COLOR")  # no-color.org
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), starting_from(_like(arguments)):

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import get_args, get_type_hints
 
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -65,14 +65,27 @@ def words(schedule: object) -> list[str]:
 def read(values: dict) -> Recipe:
     """The recipe that `Recipe.as_dict` gave, as records and files of weights keep it.
 
+    Raises ValueError for what is no such recipe.
+
     >>> read(PAPER.as_dict()) == PAPER
     True
     """
     kinds = {kind.__name__: kind for kind in SCHEDULES.values()}
-    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in values["schedule"].items()}
-    moves = kinds[settings.pop("name")](**settings)
-    clip = math.inf if values["clip"] is None else values["clip"]
-    return Recipe(**{**values, "schedule": moves, "clip": clip})
+    try:
+        settings = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values["schedule"].items()
+        }
+        moves = kinds[settings.pop("name")](**settings)
+        clip = math.inf if values["clip"] is None else values["clip"]
+        recipe = Recipe(**{**values, "schedule": moves, "clip": clip})
+        for name, value in asdict(recipe).items():
+            kind = type(asdict(PAPER)[name])
+            if type(value) is not kind and (type(value), kind) != (int, float):
+                raise TypeError(f"{name} is {value!r}")
+        return recipe
+    except (KeyError, TypeError, AttributeError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise Mistake(f"expected a recipe, got {str(values)[:50]} ({why})") from None
 
 
 def schedule(written: list[str]) -> object:

@@ -11,6 +11,7 @@ from resnet_tutorial import Mistake
 from resnet_tutorial.cli import recipes
 from resnet_tutorial.cli.text import shape
 from resnet_tutorial.names import lookup
+from resnet_tutorial.paths import expanded
 from resnet_tutorial.train.recipe import Recipe
 
 Flag = FlagCreatePairsOff[bool]
@@ -57,7 +58,8 @@ class Train:
         from resnet_tutorial.train.threads import on_idle_cores
 
         lookup(models.ARCHITECTURES, self.model, "model")  # before the data, which take long
-        if self.out is None and (self.resume or self.plot):
+        out = None if self.out is None else expanded(self.out)
+        if out is None and (self.resume or self.plot):
             raise Mistake(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
         if not 0 <= self.seed <= MOST_SEED:
             raise Mistake(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
@@ -72,12 +74,12 @@ class Train:
                 self.recipe,
                 seed=self.seed,
                 device=device,
-                folder=self.out,
+                folder=out,
                 resume=self.resume,
                 progress=True,
                 compile=self.compile,
             )
-        return self._report(record)
+        return self._report(record, out)
 
     def _announce(self, net, dataset, place: str) -> None:
         from resnet_tutorial.counts import count_parameters
@@ -96,24 +98,27 @@ class Train:
             flush=True,
         )
 
-    def _report(self, record) -> int:
-        """Says how the run ended and what it left."""
+    def _report(self, record, out: Path | None) -> int:
+        """Says how the run ended and what it left in `out`."""
         print(
             f"epoch {len(record.curve)}: training error {record.train_error:.2%}, "
             f"test error {record.test_error:.2%}, {record.curve[-1].seconds:.0f} s"
         )
-        if self.out is None:
+        if out is None:
             print("Nothing was kept; --out FOLDER keeps the weights and the record.")
         else:
             kept = ["model.safetensors", "record.json"]
             if self.plot:
-                _plot(record, self.out / "curves.png")
+                _plot(record, out / "curves.png")
                 kept.append("curves.png")
-            print(f"{self.out}: {', '.join(kept)}")
-        if record.status == "finished":
-            return 0
-        print(f"{record.status}; try a smaller --lr, or --clip 1", file=sys.stderr)
-        return 1
+            print(f"{out}: {', '.join(kept)}")
+        if record.status != "finished":
+            print(f"{record.status}; try a smaller --lr, or --clip 1", file=sys.stderr)
+            return 1
+        if problem := getattr(record, "problem", ""):
+            print(problem, file=sys.stderr)
+            return 1
+        return 0
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,8 @@ class Evaluate:
 
     def _file(self) -> Path:
         """The file of weights. ValueError when there is none."""
-        path = self.weights / "model.safetensors" if self.weights.is_dir() else self.weights
+        path = expanded(self.weights)
+        path = path / "model.safetensors" if path.is_dir() else path
         if not path.exists():
             raise Mistake(
                 f"{path} does not exist; name the folder of a run that has ended, or a file of "

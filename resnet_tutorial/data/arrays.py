@@ -5,13 +5,16 @@ the data; the arrays do not.
 """
 
 import os
-import zipfile
-import zlib
+from pathlib import Path
 
 import numpy as np
 
 from resnet_tutorial import Mistake, files
 from resnet_tutorial.data.dataset import Dataset, Split
+from resnet_tutorial.paths import readable
+
+ZIP = b"PK\3\4"  # how an .npz begins
+PARTS = [f"{part}_{what}" for part in ("train", "test") for what in ("images", "labels")]
 
 
 def save(dataset: Dataset, path: str | os.PathLike) -> None:
@@ -37,15 +40,36 @@ def save(dataset: Dataset, path: str | os.PathLike) -> None:
 
 def read(path: str | os.PathLike, name: str) -> Dataset:
     """What `save` wrote, under `name`. ValueError in one line when the file is something else."""
+    found = _arrays(readable(path))
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            train, test = (
-                Split(arrays[f"{part}_images"], arrays[f"{part}_labels"].astype(np.int64))
-                for part in ("train", "test")
-            )
-            classes = tuple(arrays["classes"].tolist())
-    except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise Mistake(
-            f"{path} does not hold a data set ({error}); delete it, or write it anew with data.save"
-        ) from None
-    return Dataset(name, train, test, classes)
+        classes = found["classes"]
+        if classes.ndim != 1 or classes.dtype.kind != "U":
+            raise Mistake(f"classes should be names, are {classes.dtype} {classes.shape}")
+        images, labels, test_images, test_labels = (found[part] for part in PARTS)
+        for part in (labels, test_labels):
+            if part.dtype.kind not in "iu":
+                raise Mistake(f"labels should be whole numbers, are {part.dtype}")
+        train = Split(images, labels.astype(np.int64))
+        test = Split(test_images, test_labels.astype(np.int64))
+        return Dataset(name, train, test, tuple(classes.tolist()))
+    except Mistake as error:
+        raise _unfit(path, error) from None
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as file:
+        if (head := file.read(4)) != ZIP:
+            raise _unfit(path, f"an .npz begins {ZIP}, this begins {head}")
+        file.seek(0)
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in (*PARTS, "classes")}
+        except Exception as error:  # NumPy and zipfile raise a dozen kinds on damaged bytes
+            raise _unfit(path, error) from None
+
+
+def _unfit(path: Path, why: object) -> Mistake:
+    why = " ".join(str(why).split())[:200]
+    return Mistake(
+        f"{path} does not hold a data set ({why}); delete it, or write it anew with data.save"
+    )

@@ -14,6 +14,7 @@ from resnet_tutorial.data import arrays
 from resnet_tutorial.data.dataset import Dataset, Split
 from resnet_tutorial.data.download import Remote, fetch, home, unpack
 from resnet_tutorial.data.folders import folder
+from resnet_tutorial.paths import readable
 
 # sha256 from TensorFlow Datasets' url_checksums/cifar10.txt and cifar100.txt. The authors' page,
 # www.cs.toronto.edu/~kriz/cifar.html, gives the md5: c32a1d4ab5d03f1284b67883e8d87530 for the first
@@ -21,6 +22,7 @@ from resnet_tutorial.data.folders import folder
 CIFAR10 = Remote(
     "cifar-10-binary.tar.gz",
     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    170_052_171,
     (
         "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
         "https://cave.cs.toronto.edu/kriz/cifar-10-binary.tar.gz",
@@ -30,6 +32,7 @@ CIFAR10 = Remote(
 CIFAR100 = Remote(
     "cifar-100-binary.tar.gz",
     "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+    168_513_733,
     (
         "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
         "https://cave.cs.toronto.edu/kriz/cifar-100-binary.tar.gz",
@@ -37,6 +40,7 @@ CIFAR100 = Remote(
 )
 FOLDER10, FOLDER100 = "cifar-10-batches-bin", "cifar-100-binary"  # in the archives
 JPEG75 = "cifar10-jpeg75"
+MOST_NAMES = 10_000  # bytes that are read of a file of names
 SIZES = (50_000, 10_000)  # training and test images of either set
 SHAPE = (3, 32, 32)
 CLASSES10 = (
@@ -63,7 +67,7 @@ def cifar100() -> Dataset:
     """CIFAR-100: 50,000 + 10,000 colour images, 32x32, of a hundred classes (the fine labels)."""
     place = unpacked(CIFAR100, FOLDER100)
     train, test = read_binary(place, ["train.bin"], 2), read_binary(place, ["test.bin"], 2)
-    classes = tuple((place / "fine_label_names.txt").read_text().split())
+    classes = read_names(place / "fine_label_names.txt")
     return _checked(Dataset("cifar100", train, test, classes), place)
 
 
@@ -125,6 +129,19 @@ def read_binary(place: Path, files: Sequence[str], label_bytes: int) -> Split:
     records = np.concatenate(parts)
     images = np.ascontiguousarray(records[:, label_bytes:]).reshape(-1, *SHAPE)
     return Split(images, records[:, label_bytes - 1].astype(np.int64))
+
+
+def read_names(path: Path, count: int = 100) -> tuple[str, ...]:
+    """The names of `count` classes, a line each. Raises ValueError when the file holds others."""
+    with readable(path).open("rb") as file:
+        content = file.read(MOST_NAMES)
+    names = tuple(content.decode("ascii", "replace").split())
+    if len({*names}) != count or len(names) != count or not all(map(str.isidentifier, names)):
+        raise Mistake(
+            f"{path}: expected {count} names of classes, got {len(names)}, {len({*names})} of them "
+            f"different; delete {path.parent} and load the data set again"
+        )
+    return names
 
 
 def _checked(dataset: Dataset, place: Path) -> Dataset:

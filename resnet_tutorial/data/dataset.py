@@ -9,6 +9,10 @@ from jaxtyping import Float32, Int64, UInt8
 
 from resnet_tutorial import Mistake
 
+CONVERT = {
+    "images": "(255 * images).round().astype(np.uint8) for values from 0 to 1",
+    "labels": "np.array(labels, np.int64)",
+}
 HISTOGRAM_IMAGES = 1000  # counted at a time: bounds the memory, changes no number
 
 
@@ -25,13 +29,24 @@ class Split:
     labels: Int64[np.ndarray, " _"]  # n of them; checked below, with a message
 
     def __post_init__(self):
-        if self.images.ndim != 4 or len(self.images) != len(self.labels):
+        for name, array, kind in (("images", self.images, np.uint8),
+                                  ("labels", self.labels, np.int64)):  # fmt: skip
+            found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            if found != kind:
+                raise Mistake(
+                    f"expected {name} as a NumPy array of {kind.__name__}, got {found}; convert "
+                    f"them, as in {CONVERT[name]}"
+                )
+        if self.images.ndim != 4 or self.labels.ndim != 1 or len(self.images) != len(self.labels):
             raise Mistake(
                 f"expected images (n, c, h, w) and n labels, got images of shape "
-                f"{self.images.shape} and {len(self.labels)} labels"
+                f"{self.images.shape} and {' x '.join(map(str, self.labels.shape))} labels"
             )
-        if len(self.images) == 0:
-            raise Mistake("expected at least one image, got an empty split")
+        if self.images.size == 0:
+            raise Mistake(
+                "expected at least one image, got an empty split: images of shape "
+                f"{self.images.shape}"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,6 +76,9 @@ class Dataset:
 
     def __post_init__(self):
         self._check_shape(self.test.images)
+        if len({*self.classes}) < len(self.classes):
+            twice = max(self.classes, key=self.classes.count)
+            raise Mistake(f"{self.name}: two classes are called {twice!r}; give each its own name")
         for part, split in (("training", self.train), ("test", self.test)):
             low, high = split.labels.min(), split.labels.max()
             if low < 0 or high >= len(self.classes):
@@ -104,10 +122,20 @@ class Dataset:
 
     @cached_property
     def std(self) -> Float32[np.ndarray, "c 1 1"]:
-        """Standard deviation of each channel over the training images, in raw pixel units."""
+        """Standard deviation of each channel over the training images, in raw pixel units.
+
+        Raises ValueError for a channel that never varies.
+        """
         counts, values = self._histogram, np.arange(256.0)
         mean = counts @ values / counts.sum(1)
         variance = (counts * (values - mean[:, None]) ** 2).sum(1) / counts.sum(1)
+        if not variance.all():
+            channel = int(variance.argmin())
+            raise Mistake(
+                f"{self.name}: channel {channel} of the training images has the value "
+                f"{mean[channel]:g} everywhere, so it cannot be scaled and says nothing; leave "
+                "that channel out"
+            )
         return np.sqrt(variance)[:, None, None].astype(np.float32)
 
     @cached_property

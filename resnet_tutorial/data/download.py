@@ -4,7 +4,9 @@ Nothing is used before its checksum was found right: pooch compares it and only 
 its name. An interrupted download goes on where it ended, from whichever mirror answers.
 """
 
+import gzip
 import hashlib
+import lzma
 import os
 import shutil
 import tarfile
@@ -17,17 +19,24 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from resnet_tutorial import Mistake
+from resnet_tutorial.paths import expanded, readable
 
 TIMEOUT = (10, 60)  # seconds until a connection, and between two pieces of an answer
 CHUNK = 1 << 18
+# What tarfile and the libraries below it raise for a damaged archive; a full disk is none of these.
+DAMAGED = (
+    *(tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError),
+    *(FileNotFoundError, NotADirectoryError, ValueError, OverflowError),
+)
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file under `home()`: its relative path, its checksum, and its whole addresses in turn."""
+    """A file under `home()`: relative path, checksum, size in bytes, whole addresses in turn."""
 
     file: str
     sha256: str
+    size: int
     mirrors: tuple[str, ...]
 
 
@@ -38,7 +47,7 @@ def home() -> Path:
     True
     """
     place = os.environ.get("RESNET_TUTORIAL_DATA") or _pooch().os_cache("resnet_tutorial")
-    return Path(place).expanduser()
+    return expanded(place)
 
 
 def fetch(remote: Remote) -> Path:
@@ -56,7 +65,7 @@ def fetch(remote: Remote) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path):
         for url in remote.mirrors:
-            failure = _try(url, path, remote.sha256)
+            failure = _try(url, path, remote)
             if failure is None:
                 return path
             failures.append(f"{url} ({failure})")
@@ -80,12 +89,13 @@ def unpack(archive: Path, folder: str) -> Path:
             return target
         shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
         try:
-            with tarfile.open(archive) as tar:
+            with tarfile.open(readable(archive)) as tar:
                 tar.extractall(scratch, filter="data")
             (scratch / folder).rename(target)
-        except (tarfile.TarError, EOFError, zlib.error, FileNotFoundError) as error:
+        except DAMAGED as error:
+            why = " ".join(str(error).split())[:200]
             raise Mistake(
-                f"{archive} cannot be unpacked ({error}); delete it and load the data set again"
+                f"{archive} cannot be unpacked ({why}); delete it and load the data set again"
             ) from None
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -111,7 +121,11 @@ def _locked(path: Path) -> FileLock:
     return FileLock(path.with_name(f".{path.name}.lock"))
 
 
-def _try(url: str, path: Path, sha256: str) -> str | None:
+class _TooLong(Exception):
+    """More comes than the file can have."""
+
+
+def _try(url: str, path: Path, remote: Remote) -> str | None:
     """Downloads to `path`; why that failed, or None."""
     import requests  # 0.1 s, and only a download needs it
 
@@ -119,20 +133,26 @@ def _try(url: str, path: Path, sha256: str) -> str | None:
     resumed = part.exists()
 
     def downloader(url, output_file, _):
-        _download(url, part)
+        _download(url, part, remote.size)
         part.replace(output_file)
 
     try:
-        _pooch().retrieve(url, sha256, path.name, path.parent, downloader=downloader)
+        _pooch().retrieve(url, remote.sha256, path.name, path.parent, downloader=downloader)
+    except _TooLong:
+        part.unlink(missing_ok=True)
+        return f"sends more than the {remote.size:,} bytes of the file"
     except requests.RequestException as error:
         answer = error.response
         return type(error).__name__ if answer is None else f"{answer.status_code} {answer.reason}"
     except ValueError:  # pooch: the checksum; a bad part is gone now, so the second try is fresh
-        return _try(url, path, sha256) if resumed else "wrong checksum"
+        return _try(url, path, remote) if resumed else "wrong checksum"
 
 
-def _download(url: str, part: Path) -> None:
-    """Completes `part`; from its start when the server cannot go on in the middle."""
+def _download(url: str, part: Path, most: int) -> None:
+    """Completes `part`; from its start when the server cannot go on in the middle.
+
+    Raises _TooLong as soon as more than `most` bytes are announced or come.
+    """
     import requests
 
     done = part.stat().st_size if part.exists() else 0
@@ -145,11 +165,16 @@ def _download(url: str, part: Path) -> None:
         answer.raise_for_status()
         goes_on = answer.status_code == requests.codes.partial_content
         done = done if goes_on else 0
-        size = int(answer.headers.get("Content-Length", 0))
+        announced = answer.headers.get("Content-Length", "")
+        size = int(announced) if announced.isdecimal() else 0
+        if done + size > most:
+            raise _TooLong
         bar = tqdm(total=done + size or None, initial=done, unit="B", unit_scale=True, delay=1,
                    desc=url.rsplit("/", 1)[-1])  # fmt: skip
         with bar, part.open("ab" if goes_on else "wb") as file:
             for chunk in answer.iter_content(CHUNK):
                 bar.update(file.write(chunk))
+                if file.tell() > most:
+                    raise _TooLong
     if part.stat().st_size < done + size:  # urllib3 1 takes a connection that broke for the end
         raise requests.ConnectionError

@@ -11,8 +11,21 @@ from tqdm import tqdm
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.data.dataset import Dataset, Split
+from resnet_tutorial.paths import expanded, readable
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+SUFFIXES = {
+    ".bmp",
+    ".gif",
+    ".jfif",
+    ".jpeg",
+    ".jpg",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+}
 GREY = {"1", "L", "LA"}  # Pillow's modes
 
 
@@ -30,7 +43,7 @@ def folder(path: str | os.PathLike, size: int | None = None) -> Dataset:
     Traceback (most recent call last):
     resnet_tutorial.Mistake: expected the folders train and val ... no such folder
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     train, test = _parts(path)
     classes = _classes(train)
     if _classes(test) != classes:
@@ -108,15 +121,14 @@ def _decode(files: list[Path], size: int | None) -> UInt8[np.ndarray, "n c h w"]
 def _image(file: Path, size: int | None) -> UInt8[np.ndarray, "c h w"]:
     """One image, grey `(1, h, w)` or coloured `(3, h, w)`."""
     try:
-        with Image.open(file) as image:
+        with Image.open(readable(file)) as image:
             if image.mode[0] in "IF":
                 raise Mistake(f"its mode is {image.mode}, expected 8 bits a channel")
             image = image.convert("L" if image.mode in GREY else "RGB")
             if size is not None:
                 image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
             pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Mistake(
-            f"{file} cannot be read as an image ({error}); replace or delete it"
-        ) from None
+    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged bytes
+        why = " ".join(str(error).split())[:200]
+        raise Mistake(f"{file} cannot be read as an image ({why}); replace or delete it") from None
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

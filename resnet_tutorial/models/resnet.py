@@ -17,6 +17,7 @@ from resnet_tutorial import Mistake
 from resnet_tutorial.models.blocks import BasicBlock
 from resnet_tutorial.models.shortcuts import Shortcut, conv, option_a
 
+MOST = 10_000_000  # of anything that is counted here; beyond, sizes overflow
 Stem = Callable[[int, int], nn.Module | Iterable[nn.Module]]  # (in_channels, width)
 
 
@@ -44,6 +45,8 @@ def _positive_ints(**counts: object) -> None:
     for name, value in counts.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise Mistake(f"{name} must be positive and of type int, got {value!r}")
+        if value > MOST:
+            raise Mistake(f"{name} must be at most {MOST:,}, got {value:,}")
 
 
 def _stride(*modules: nn.Module) -> int:
@@ -204,16 +207,23 @@ class ResNet(nn.Module):
         x = x.mean(dim=(2, 3))
         return self.fc(x)
 
+    def _dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
     def _check(self, x: Tensor) -> None:
         stride = self.stride
         if x.ndim != 4:
             hint = "add the batch axis with x[None]" if x.ndim == 3 else "reshape them"
         elif not x.is_floating_point():
             hint = "convert and normalise them, as Dataset.normalize does"
+        elif x.shape[1] != self.in_channels == x.shape[3]:
+            hint = "axis 1 is the channels, not the last: x.permute(0, 3, 1, 2)"
         elif x.shape[1] != self.in_channels:
             hint = (
                 f"axis 1 is the channels; for {x.shape[1]}, build it with in_channels={x.shape[1]}"
             )
+        elif x.dtype != self._dtype() and not torch.is_autocast_enabled(x.device.type):
+            hint = f"the weights are {self._dtype()}; convert the images: x.to({self._dtype()})"
         elif min(x.shape[2:]) < stride:
             hint = f"the network divides H and W by {stride}, so enlarge or pad the images"
         else:

@@ -13,8 +13,20 @@ from torch import Tensor, nn
 
 from resnet_tutorial import Mistake, files
 from resnet_tutorial.names import lookup
+from resnet_tutorial.paths import expanded
 from resnet_tutorial.records import Record
 
+ABOUT = {  # what `save` writes of a run, and the type of each
+    "model": str,
+    "data": str,
+    "data_fingerprint": str,
+    "experiment": str,
+    "seed": int,
+    "recipe": dict,
+    "train_error": float | int,
+    "test_error": float | int,
+}
+CHECKPOINT = "model."  # how the names of the weights in a run's checkpoint begin
 SHIPPED = Path(__file__).parents[1] / "results" / "weights"
 
 
@@ -36,7 +48,7 @@ def find(model: str, name: str | os.PathLike) -> Path:
     'model.safetensors'
     """
     if str(name).endswith(".safetensors"):
-        return Path(name).expanduser()
+        return expanded(name)
     return lookup(available(model), name, f"weights of {model}")
 
 
@@ -75,12 +87,44 @@ def save(
 def load(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     """The tensors, as float32 or integers, and what the file says of them.
 
+    Raises ValueError for a file that holds a checkpoint, or values that no weights can have.
+
     >>> load("no_such.safetensors")
     Traceback (most recent call last):
     resnet_tutorial.Mistake: no_such.safetensors cannot be read (...)
     """
     tensors, about = files.read_tensors(path)
-    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, about
+    tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    if problem := _problem(tensors) or _misstated(about):
+        raise Mistake(f"{path} cannot be used as weights: {problem}")
+    return tensors, about
+
+
+def _problem(tensors: Mapping[str, Tensor]) -> str:
+    """Why these tensors can be no network's weights; empty when they can."""
+    if not tensors:
+        return "it holds no tensor"
+    if any(name.startswith(CHECKPOINT) for name in tensors):
+        return "it is the checkpoint of a run; the weights are model.safetensors, once it has ended"
+    for name, value in tensors.items():
+        if value.dtype.is_complex or value.dtype == torch.bool:
+            return f"{name} should be real numbers, is {value.dtype}"
+        if not value.isfinite().all():
+            return f"{name} is not finite everywhere; the run diverged, so train anew"
+        if name.endswith(("running_var", "num_batches_tracked")) and (value < 0).any():
+            return f"{name} should be 0 or more, is {value.min().item():g} somewhere"
+    return ""
+
+
+def _misstated(about: object) -> str:
+    """What is wrong with what a file says of its weights, which may be nothing; empty if right."""
+    if not isinstance(about, dict):
+        return f"its description should be a table, is {type(about).__name__}"
+    for name, kind in ABOUT.items():
+        value = about.get(name)
+        if name in about and (not isinstance(value, kind) or isinstance(value, bool)):
+            return f"its description says {name} {str(value)[:50]!r}"
+    return ""
 
 
 def classes_and_channels(tensors: Mapping[str, Tensor]) -> tuple[int | None, int | None]:
@@ -92,7 +136,9 @@ def classes_and_channels(tensors: Mapping[str, Tensor]) -> tuple[int | None, int
     """
     kernels = (tensor for name, tensor in tensors.items() if name.startswith("conv1."))
     first = next((tensor for tensor in kernels if tensor.ndim == 4), None)
-    return len(tensors.get("fc.bias", ())) or None, None if first is None else first.shape[1]
+    bias = tensors.get("fc.bias")
+    classes = len(bias) if bias is not None and bias.ndim == 1 else None
+    return classes or None, None if first is None else first.shape[1] or None
 
 
 def load_into(model: nn.Module, tensors: Mapping[str, Tensor], source: str | os.PathLike) -> None:
@@ -112,5 +158,10 @@ def load_into(model: nn.Module, tensors: Mapping[str, Tensor], source: str | os.
                 f"{source} holds another network's weights: {name} should be "
                 f"{expected.get(name, 'absent')}, is {found.get(name, 'absent')}; build the "
                 "network that they were trained as"
+            )
+        if own[name].is_floating_point() != tensors[name].is_floating_point():
+            raise Mistake(
+                f"{source}: {name} should be {own[name].dtype}, is {tensors[name].dtype}; write "
+                "the weights as they were trained"
             )
     model.load_state_dict(tensors)

@@ -5,7 +5,6 @@ averages the gradients. Chapter: training/scaling_up.
 """
 
 import contextlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from resnet_tutorial import Mistake
+from resnet_tutorial.train import launch
 from resnet_tutorial.train.stopping import at_once
 
-# What torchrun tells each process; the first two are numbers.
-TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # How gloo and NCCL begin the RuntimeError of a broken connection; they have no type for it.
 LOST = re.compile(r"gloo|Connection (closed|reset|refused)|Broken pipe|Timed out|NCCL", re.I)
 T = TypeVar("T")
@@ -102,21 +99,6 @@ class World:
                 dist.broadcast(buffer, 0)
 
 
-def told(name: str, default: str | None = None) -> int:
-    """The number in an environment variable that torchrun sets. ValueError when it is none.
-
-    >>> told("NO_SUCH_VARIABLE", default="0")
-    0
-    """
-    value = os.environ.get(name, default)
-    if value is None or not value.isdecimal():
-        raise Mistake(
-            f"expected {', '.join(TOLD)} in the environment, as torchrun sets them, got "
-            f"{name}={value}; start with torchrun, or unset RANK"
-        )
-    return int(value)
-
-
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[World]:
     """The world that torchrun started this process in; a world of one without torchrun.
@@ -128,16 +110,10 @@ def joined(device: torch.device) -> Iterator[World]:
     ...     world.size  # without torchrun
     1
     """
-    if "RANK" not in os.environ:
+    if not launch.launched():
         yield World()
         return
-    world = World(told("RANK"), told("WORLD_SIZE"))
-    if not world.rank < world.size or not all(os.environ.get(name) for name in TOLD):
-        found = ", ".join(f"{name}={os.environ.get(name)}" for name in TOLD)
-        raise Mistake(
-            f"expected RANK below WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment, got "
-            f"{found}; start with torchrun, or unset RANK"
-        )
+    world = World(launch.number("RANK"), launch.number("WORLD_SIZE"))
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:

@@ -11,9 +11,9 @@ from torch import nn
 from resnet_tutorial import Mistake
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.records import Record, difference
-from resnet_tutorial.train import checkpoint
+from resnet_tutorial.train import checkpoint, launch
 from resnet_tutorial.train.checks import check_network, check_recipe, check_seed
-from resnet_tutorial.train.distributed import joined, told
+from resnet_tutorial.train.distributed import joined
 from resnet_tutorial.train.evaluation import autocast, whole_float32
 from resnet_tutorial.train.loop import Training
 from resnet_tutorial.train.recipe import Recipe
@@ -27,7 +27,7 @@ def best_device() -> torch.device:
     True
     """
     if torch.cuda.is_available():
-        return torch.device("cuda", told("LOCAL_RANK", default="0"))
+        return torch.device("cuda", launch.number("LOCAL_RANK"))
     return torch.device("cpu")
 
 
