@@ -122,7 +122,9 @@ def test_new_seeds_and_new_images(name):
     held = share_held(results, world.truth)
     assert held >= 0.95 - error_of(0.95, repeats)
     if "rare" not in name and min(world.seeds) > 2:
-        assert held <= 0.99 and relative_width(results) < 1.6  # long from few seeds, not absurdly
+        # Long from few seeds, not absurdly: Student's t with two to four degrees of freedom, which
+        # three seeds leave, is 1.4 to 2.2 times the normal quantile.
+        assert held <= 0.99 and relative_width(results) < 1.7
 
 
 @pytest.mark.parametrize("name", ["equal", "rare", "five seeds", "unlike nets", "three and five"])
