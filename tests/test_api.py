@@ -60,6 +60,7 @@ INTERNAL = {
     "scratch.shapes",
     "scratch.shortcuts",
     "train.batches",
+    "train.checks",
     "train.checkpoint",
     "train.evaluation",
     "train.fitting",

@@ -75,10 +75,12 @@ def exchanged(name: str, architecture: Architecture) -> dict[str, str]:
 def _check_parts(weights: os.PathLike, about: Mapping, net: ResNet) -> None:
     """Weights of the right shapes may still be those of a network that computes something else."""
     said = about.get("variant", net.variant)  # older files do not say
+    if not isinstance(said, Mapping):
+        raise Mistake(f"{weights}: variant should be a table, is {str(said)[:50]!r}")
     usual = in_words(
         {f.name: getattr(ARCHITECTURES[net.name], f.name) for f in fields(Architecture)}
     )
-    kept = {part: word for part, word in dict(said).items() if usual.get(part, word) != word}
+    kept = {part: word for part, word in said.items() if usual.get(part, word) != word}
     if kept != net.variant:
         raise Mistake(
             f"{weights} was trained with the parts {str(kept or 'of the name')[:200]}, asked for "
