@@ -9,7 +9,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +42,8 @@ IS = {  # a bool is no number here, which is what type() is for
     "from 0 to 1, or null": lambda value: value is None or IS["from 0 to 1"](value),
     "a time in seconds": lambda value: type(value) in (int, float) and 0 <= value < MOST_SECONDS,
     "a time in seconds, or null": lambda value: value is None or IS["a time in seconds"](value),
-    "a loss": lambda value: type(value) is float and not value < 0,  # NaN where it diverged
+    # JSON has no number for those of a diverged run; older records have them all the same.
+    "a loss": lambda v: v in ("nan", "inf") or type(v) is float and not v < 0,
 }
 SOURCES = (  # what a run's result can depend on
     "data/__init__.py",
@@ -191,9 +192,9 @@ def load(path: str | os.PathLike) -> Record:
         written = content.pop("sha256", None)  # older records have none
         if written not in (None, checksum({"format": found, **content})):
             raise Mistake("its checksum is wrong: it was changed or damaged")
-        curve = tuple(Epoch.of(epoch) for epoch in content.pop("curve"))
-        _check(content, curve)
-        return Record(curve=curve, **content)
+        epochs = content.pop("curve")
+        _check(content, epochs)
+        return Record(curve=tuple(map(Epoch.of, epochs)), **content)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         why = " ".join(str(error).split())[:200]
         raise Mistake(
@@ -229,7 +230,7 @@ def difference(kept: Mapping, asked: Mapping) -> str:
     return ""
 
 
-def _check(content: dict, epochs: Sequence[Epoch]) -> None:
+def _check(content: dict, epochs: list[dict]) -> None:
     """Raises ValueError for values that no run has. What is absent is left to the constructors."""
     for name, kind in KINDS.items():
         _expect(name, content, name, kind)
@@ -237,7 +238,7 @@ def _check(content: dict, epochs: Sequence[Epoch]) -> None:
         raise Mistake("it has no epoch")
     for number, epoch in enumerate(epochs, start=1):
         for name, kind in EPOCH_KINDS.items():
-            _expect(f"epoch {number}: {name}", vars(epoch), name, kind)
+            _expect(f"epoch {number}: {name}", epoch, name, kind)
 
 
 def _expect(label: str, content: dict, name: str, kind: str) -> None:

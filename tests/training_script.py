@@ -24,7 +24,9 @@ def network(parts: str = "all") -> nn.Module:
 
 
 def recipe(epochs: int = 4, batch_size: int = 64) -> train.Recipe:
-    return train.Recipe(epochs=epochs, batch_size=batch_size, padding=1, flip=0.5, lr=0.02)
+    warmup = min(20, epochs * (1297 // batch_size))  # of digits: no longer than the run
+    schedule = train.Cosine(warmup)
+    return train.Recipe(epochs, batch_size, lr=0.02, schedule=schedule, padding=1, flip=0.5)
 
 
 def run(given: argparse.Namespace) -> None:

@@ -112,13 +112,9 @@ class Train:
                 _plot(record, out / "curves.png")
                 kept.append("curves.png")
             print(f"{out}: {', '.join(kept)}")
-        if record.status != "finished":
-            print(f"{record.status}; try a smaller --lr, or --clip 1", file=sys.stderr)
-            return 1
-        if problem := getattr(record, "problem", ""):
-            print(problem, file=sys.stderr)
-            return 1
-        return 0
+        if record.problem:
+            print(record.problem, file=sys.stderr)
+        return 1 if record.problem else 0
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,8 @@ def _check_parts(weights: os.PathLike, about: Mapping, net: ResNet) -> None:
     kept = {part: word for part, word in said.items() if usual.get(part, word) != word}
     if kept != net.variant:
         raise Mistake(
-            f"{weights} was trained with the parts {kept or 'of the name'}, asked for are "
-            f"{net.variant or 'those of the name'}; exchange the same ones in models.build"
+            f"{weights} was trained with the parts {str(kept or 'of the name')[:200]}, asked for "
+            f"are {net.variant or 'those of the name'}; exchange the same ones in models.build"
         )
 
 

@@ -21,6 +21,7 @@ ABOUT = {  # what `save` writes of a run, and the type of each
     "data": str,
     "data_fingerprint": str,
     "experiment": str,
+    "variant": dict,
     "seed": int,
     "recipe": dict,
     "train_error": float | int,

@@ -8,7 +8,7 @@ import os
 from resnet_tutorial import Mistake
 
 TOGETHER = ("WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what comes with RANK
-MEND = "start the processes with torchrun, which sets them all, or unset"
+MEND = "start with torchrun, or unset"
 
 
 def launched() -> bool:
@@ -40,5 +40,6 @@ def number(name: str) -> int:
     """
     text = os.environ.get(name, "0")
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise Mistake(f"expected {name} to be a whole number, got {text[:50]!r}; {MEND} {name}")
+        cause = "LOCAL_RANK" if name == "LOCAL_RANK" else "RANK"  # which makes the others count
+        raise Mistake(f"expected {name} to be a whole number, got {text[:50]!r}; {MEND} {cause}")
     return int(text)
