@@ -43,11 +43,7 @@ def test_saved_weights_build_the_same_network_with_its_classes_and_channels(trai
             r"conv1.weight should be \(16, 3, 3, 3\), is \(16, 1, 3, 3",
         ),
         ("resnet8", {"num_classes": 7}, r"fc.bias should be \(7,\), is \(10,\)"),
-<<<<<<< HEAD
-        ("resnet8", {"widths": (8, 16, 32)}, "exchange the same ones in models.build"),
-=======
         ("resnet8", {"widths": (8, 16, 32)}, r"with the parts of the name, asked for are .*widths"),
->>>>>>> doors
         ("resnet50", {}, "another network's weights"),
     ],
 )
