@@ -3,7 +3,7 @@
 from resnet_tutorial import models
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import grid
-from resnet_tutorial.experiments.recipes import FAMILY, ON_GPU, PHOTOS, PROXY, fashion
+from resnet_tutorial.experiments.recipes import FAMILY, ON_GPU, PHOTOS, PHOTOS_SHORT, PROXY, fashion
 
 EXPERIMENTS = {
     "fashion_depth": Experiment(
@@ -37,6 +37,16 @@ EXPERIMENTS = {
         "training/depth_sweep",
         grid(
             ("plain56", "resnet56", "plain20", "resnet20"), range(1), PROXY, data="cifar10-jpeg75"
+        ),
+    ),
+    "cifar10_jpeg75_10": Experiment(
+        "Does the paper's picture show itself on CIFAR-10 (JPEG-75 copy) after ten epochs?",
+        "training/depth_sweep",
+        grid(
+            ("plain20", "resnet20", "plain56", "resnet56"),
+            range(3),
+            PHOTOS_SHORT,
+            data="cifar10-jpeg75",
         ),
     ),
     "cifar10_jpeg75_30": Experiment(

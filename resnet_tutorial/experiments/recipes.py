@@ -58,6 +58,7 @@ PHOTOS = Recipe(
     per_pixel_mean=True,
     precision="bfloat16",
 )
+PHOTOS_SHORT = replace(PHOTOS, epochs=10)
 PROXY = replace(FASHION, padding=4, flip=0.5, per_pixel_mean=True)
 
 
