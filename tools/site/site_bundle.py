@@ -164,8 +164,10 @@ def own_files(files):
 
 
 def leave_to_bundle(app, pagename, templatename, context, doctree):
-    """Take out of a page what the bundles hold and what nobody uses; Sphinx 7.4 lists inline
-    scripts twice, and a second `const` of the same name is an error."""
+    """Take out of a page what the bundles hold and what it does not use; Sphinx 7.4 lists inline
+    scripts twice, and a second `const` of the same name is an error; it also gives MathJax to a
+    page without formulas whose chapters have some."""
+    formulas = 'class="math' in context.get("body", "")
     own = own_files(app.config.html_css_files) + own_files(app.config.html_js_files)
     patterns = [re.escape(f"_static/{name}").replace(r"\*", ".*")
                 for name in (*STYLES, *SCRIPTS, *UNUSED, *own)]  # fmt: skip
@@ -174,6 +176,8 @@ def leave_to_bundle(app, pagename, templatename, context, doctree):
     def stays(file):
         inline = file.attributes.get("body") or ""
         name = str(getattr(file, "filename", None) or "")
+        if not formulas and ("mathjax" in name or inline.startswith("window.MathJax")):
+            return False
         return not bundled.fullmatch(name) and not inline.startswith(UNUSED_SETTINGS)
 
     for kind in ("css_files", "script_files"):

@@ -54,6 +54,11 @@ def summary(doctree):
     return re.split(r"(?<=[.?!])\s", text, maxsplit=1)[0]
 
 
+def own_description(app, pagename):
+    """What a page says of itself in its front matter, or nothing."""
+    return app.env.metadata[pagename].get("description", "")
+
+
 def words(node):
     """The words of a page's text; code, outputs and displayed formulas are not read as words."""
     if isinstance(node, NOT_READ) or "cell_output" in getattr(node, "attributes", {}).get(
@@ -81,7 +86,8 @@ def describe_page(app, pagename, templatename, context, doctree):
     if doctree is None:
         return
     title = app.env.titles[pagename].astext()
-    description = summary(doctree) or f"{title} of the book {app.config.html_title}."
+    description = own_description(app, pagename) or summary(doctree)
+    description = description or f"{title} of the book {app.config.html_title}."
     context["page_metadata"] = description_tag(description)
     context["meta"] = (context["meta"] or {}) | {"og:description": escape(description)}
     is_reference = any(doctree.findall(addnodes.desc))
@@ -97,7 +103,7 @@ def plain_pages(app):
     context = {"page_metadata": "", "site_path": urlsplit(base).path or "/"}
     yield "404", context | {"title": "Not found"}, "404.html"
     landing = app.builder.get_target_uri(app.config.root_doc)
-    tag = description_tag(summary(app.env.get_doctree(app.config.root_doc)))
+    tag = description_tag(own_description(app, app.config.root_doc))
     context = {"page_metadata": tag, "site_address": base, "landing": landing}
     yield "index", context, "redirect.html"
 
