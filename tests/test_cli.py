@@ -393,7 +393,9 @@ def test_evaluate_says_when_the_images_are_others(call, images, trained, tmp_pat
 def test_a_diverged_run_ends_with_1_and_keeps_its_record(call, images, tmp_path):
     asked = ["--data", f"folder:{images}", *SHORT, "--lr", "1e30", "--out", tmp_path / "a"]
     code, _, said = call("train", "resnet8", *asked)
-    assert code == 1 and re.search(r"^diverged: loss \S+ in step \d, lr .*smaller lr, or clip 1$", said, re.M)
+    assert code == 1 and re.search(
+        r"^diverged: loss \S+ in step \d, lr .*smaller lr, or clip 1$", said, re.M
+    )
     assert records.load(tmp_path / "a" / "record.json").status.startswith("diverged")
 
 

@@ -1,5 +1,11 @@
+import contextlib
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -138,6 +144,47 @@ def test_reproduce_runs_only_what_is_missing(tmp_path, monkeypatch, capsys):
     assert [r.seed for r in experiments.recorded("quick")] == [1, 2]
     assert records.load(tmp_path / "quick" / f"{runs[0].label}.json").environment == {"kept": True}
     assert "resnet8-seed2: train" in capsys.readouterr().out
+
+
+TWO_LONG_RUNS = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from resnet_tutorial import experiments
+from test_experiments import RUN
+
+def main():
+    long = replace(RUN, recipe=replace(RUN.recipe, epochs=10_000))
+    list(experiments.execute([long, replace(long, seed=2)], Path(sys.argv[1])))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_workers_do_not_outlive_a_killed_parent(tmp_path):
+    """They save what they have, and end."""
+    script = tmp_path / "script.py"
+    script.write_text(f"import sys\nsys.path.append({str(Path(__file__).parent)!r}){TWO_LONG_RUNS}")
+    parent = subprocess.Popen(
+        [sys.executable, script, tmp_path / "runs"], stderr=subprocess.DEVNULL
+    )
+    workers = []
+    try:
+        while not list(tmp_path.glob("runs/*/.lock")):
+            assert parent.poll() is None
+            time.sleep(0.1)
+        workers = psutil.Process(parent.pid).children(recursive=True)
+        parent.kill()
+        parent.wait()
+        _, alive = psutil.wait_procs(workers, timeout=60)
+        assert workers and not alive
+        assert list(tmp_path.glob("runs/*/last.safetensors"))
+    finally:
+        parent.kill()
+        for worker in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
 
 
 def test_an_unknown_experiment_is_answered_with_the_nearest():

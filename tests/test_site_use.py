@@ -198,5 +198,7 @@ def test_code_is_copied_as_it_stands(new_tab, read, root):
     block = tab.locator("div.cell_input:visible").first
     block.hover()
     block.locator("button.copybtn").click()
-    assert tab.evaluate("() => navigator.clipboard.readText()").strip() == "".join(seen[0]["source"])
+    assert tab.evaluate("() => navigator.clipboard.readText()").strip() == "".join(
+        seen[0]["source"]
+    )
     assert tab.locator(".cell_output button.copybtn").count() == 0

@@ -59,6 +59,8 @@ def test_any_whole_number_is_a_seed(hostile):
 
 
 def test_a_recipe_that_does_not_fit_the_images_is_refused():
+    endless = replace(RECIPE, epochs=10**20)
+    refused("0 epochs are .* steps, which never end; choose at most", recipe=endless)
     longer = replace(RECIPE, schedule=Cosine(warmup=16))
     refused("a warm-up of 16 steps is longer than the run of 15; choose", recipe=longer)
     fitted(replace(RECIPE, schedule=Cosine(warmup=15)))

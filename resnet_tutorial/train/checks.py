@@ -17,6 +17,7 @@ from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.evaluation import evaluating
 from resnet_tutorial.train.recipe import Recipe
 
+MOST_STEPS = 10**9  # weeks at a thousand steps a second
 MOST_SEED = 2**31 - 1  # the random numbers of a step come from seed * 1,000,003 + step
 
 
@@ -54,6 +55,11 @@ def check_recipe(recipe: Recipe, dataset: Dataset, world: World) -> None:
             f"choose at most {min(h, w) - 1}"
         )
     steps = images // recipe.batch_size * recipe.epochs
+    if steps > MOST_STEPS:
+        raise Mistake(
+            f"{recipe.epochs} epochs are {steps} steps, which never end; choose at most "
+            f"{MOST_STEPS * recipe.batch_size // images} epochs"
+        )
     warmup = getattr(recipe.schedule, "warmup", 0)
     if warmup > steps:
         raise Mistake(
