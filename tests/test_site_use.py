@@ -1,10 +1,10 @@
 """What readers do on the site: search, switch the theme, look up, copy, print, get lost."""
 
-import json
 import re
 
+import nbformat
 import pytest
-from test_chapters import is_shown
+from test_chapters import code_cells, is_shown
 from test_site_pages import chapters
 
 TERM = "a.term-link"
@@ -193,12 +193,10 @@ def test_terms_are_linked_where_one_reads_and_not_where_one_looks_up(site):
 def test_code_is_copied_as_it_stands(new_tab, read, root):
     tab = new_tab(permissions=["clipboard-read", "clipboard-write"])
     read(tab, "book/problem/degradation.html")
-    cells = json.loads((root / "book/problem/degradation.ipynb").read_text())["cells"]
-    seen = [cell for cell in cells if cell["cell_type"] == "code" and is_shown(cell)]
+    cells = code_cells(nbformat.read(root / "book/problem/degradation.ipynb", 4))
+    seen = next(cell for cell in cells if is_shown(cell))
     block = tab.locator("div.cell_input:visible").first
     block.hover()
     block.locator("button.copybtn").click()
-    assert tab.evaluate("() => navigator.clipboard.readText()").strip() == "".join(
-        seen[0]["source"]
-    )
+    assert tab.evaluate("() => navigator.clipboard.readText()").strip() == seen.source
     assert tab.locator(".cell_output button.copybtn").count() == 0
