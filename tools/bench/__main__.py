@@ -66,22 +66,24 @@ def report(benchmark: Callable[[], Actions], repeats: int, clock: Clock) -> None
     turns = times(actions, repeats, clock)
     best = {label: min(seconds) for label, seconds in turns.items()}
     reference = next(iter(best))
-    rates = {k: a.macs / best[k] for k, a in actions.items() if isinstance(a, Action)}
     for label, action in actions.items():
-        more = describe(action, best[label], rates) if isinstance(action, Action) else ""
+        more = describe(label, actions, best) if isinstance(action, Action) else ""
         if turns[label][0] > 10 * best[label]:
             more += f", first turn {turns[label][0]:.0f} s"
         ratio = best[label] / best[reference]
         print(f"  {label:28}{ratio:6.2f} x {reference}   {1000 * best[label]:7.1f} ms{more}")
 
 
-def describe(action: Action, seconds: float, rates: dict[str, float]) -> str:
-    """The action's rate, its share of its peak's, images a second, and its own note."""
+def describe(label: str, actions: Actions, best: dict[str, float]) -> str:
+    """The action's rate, its shares of its peak's and its limit's, images a second, its note."""
+    action, seconds = actions[label], best[label]
     rate = action.macs / seconds
     text = f"   {rate / 1e9:6.1f} G multiply-adds/s"
     if action.peak:
-        share = rate / rates[action.peak]
+        share = rate * best[action.peak] / actions[action.peak].macs
         text += f", {share:.0%} of the product, {action.images / seconds:.0f} images/s"
+    if action.limit:
+        text += f", {best[action.limit] / seconds:.0%} of {action.limit}"
     return f"{text}, {action.note(seconds)}" if action.note else text
 
 

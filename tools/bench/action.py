@@ -12,13 +12,15 @@ BATCH = 128
 class Action:
     """Something to time: its work in multiply-adds and images, and the action that is its peak.
 
-    `note` makes more words of the best time, in seconds.
+    `limit` is the action that does only what this one cannot do without. `note` makes more words of
+    the best time, in seconds.
     """
 
     run: Callable[[], object]
     macs: int = 0
     images: int = 0
     peak: str = ""
+    limit: str = ""
     note: Callable[[float], str] | None = None
 
     def __call__(self) -> object:

@@ -23,6 +23,7 @@ from resnet_tutorial.train.recipe import PAPER
 
 STEPS = 10  # of one turn
 SINGLE, HALF = "product, float32", "product, bfloat16"
+LIMIT = "its convolutions alone"
 
 
 def noise(images: int = 50_000, side: int = 32, classes: int = 10) -> Dataset:
@@ -116,6 +117,35 @@ def turn_of(run: Training, forward: nn.Module | None = None, peak: str = HALF) -
     return Action(finished(turn, device.type), macs, STEPS * BATCH, peak)
 
 
+def convolutions_alone(dataset: Dataset) -> Action:
+    """The convolutions of the engine's steps with both gradients, in bfloat16, and nothing else.
+
+    What the engine takes longer goes into batch norm, ReLU, additions, augmentation and SGD, each
+    of which reads and writes its maps once more: the limit of a net whose every elementwise
+    operation were done while the convolution still holds its numbers.
+    """
+    net, calls = models.build("resnet20").to(memory_format=torch.channels_last), []
+    half = {"dtype": torch.bfloat16, "memory_format": torch.channels_last}
+
+    def note(conv: nn.Conv2d, inputs: tuple, output: Tensor) -> None:
+        x, dy = (tensor.detach().to(**half) for tensor in (inputs[0], output))
+        x.requires_grad_(conv is not net.conv1)  # nobody needs the image's gradient
+        calls.append((x, conv.weight.detach().to(**half).requires_grad_(), conv.stride, dy))
+
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(note)
+    net(torch.randn(BATCH, *dataset.image_shape))
+
+    def turn():
+        for _ in range(STEPS):
+            for x, w, stride, dy in calls:
+                y = nn.functional.conv2d(x, w, stride=stride, padding=1)
+                torch.autograd.grad(y, [t for t in (x, w) if t.requires_grad], dy)
+
+    return Action(turn, macs_of(net, 32, BATCH), STEPS * BATCH, HALF)
+
+
 class PlanesFirst(Batches):
     """Batches in PyTorch's default memory order."""
 
@@ -154,15 +184,21 @@ def training() -> Actions:
     )
     return {
         "the usual trainer": usual_trainer(dataset),
-        "the engine": turn_of(engine(dataset)),
+        "the engine": limited(turn_of(engine(dataset))),
         "engine, float32": turn_of(engine(dataset, precision="float32"), peak=SINGLE),
         "engine, planes first": turn_of(planes_first),
         "engine, DataLoader": turn_of(loaded),
         "engine, SGD not fused": turn_of(unfused),
-        "engine, torch.compile": turn_of(compiled, torch.compile(compiled.model)),
+        "engine, torch.compile": limited(turn_of(compiled, torch.compile(compiled.model))),
+        LIMIT: convolutions_alone(dataset),
         SINGLE: product(torch.float32),
         HALF: product(torch.bfloat16),
     }
+
+
+def limited(action: Action) -> Action:
+    """The action, whose time is compared with that of the convolutions alone."""
+    return replace(action, limit=LIMIT)
 
 
 # ---- on a GPU -----------------------------------------------------------------------------------
