@@ -32,6 +32,7 @@ INTERNAL = {
     "drawings.columns",
     "drawings.convolution",
     "drawings.curves",
+    "drawings.field",
     "drawings.flow",
     "drawings.norm",
     "drawings.ideas",

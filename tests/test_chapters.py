@@ -28,7 +28,6 @@ NOT_YET = {
     "pytorch/architectures",
     "pytorch/residual_networks",
     "scratch/batch_norm",
-    "scratch/convolution",
     "scratch/numpy_resnet",
     "scratch/residual_block",
     "theory/gradient_flow",

@@ -124,25 +124,6 @@ SIZES = {
 }
 
 
-def field(layers, own=False, kernel=lambda k: k - 1, start=1, use_stride=True):
-    r, jump = start, 1
-    for k, s in layers:
-        jump = jump * s if own else jump
-        r += kernel(k) * jump
-        jump = jump * s if not own and use_stride else jump
-    return r
-
-
-FIELDS = {
-    "its own stride too": lambda layers: field(layers, own=True),
-    "no strides": lambda layers: field(layers, use_stride=False),
-    "k for k - 1": lambda layers: field(layers, kernel=lambda k: k),
-    "starts at 0": lambda layers: field(layers, start=0),
-    "from the wrong end": lambda layers: field(layers[::-1]),
-    "half of the kernel": lambda layers: field(layers, kernel=lambda k: k // 2),
-}
-
-
 def col2im(columns, shape, k, stride, padding, add=True, order=(0, 1, 2, 3, 4, 5), crop=True):
     n, c, height, width = shape
     h2, w2 = (size_by_counting(size, k, stride, padding) for size in (height, width))
@@ -263,7 +244,6 @@ CHECKERS = {
     "conv2d": (check.conv2d, [forward, in_torch], FORWARD),
     "conv2d_backward": (check.conv2d_backward, [backward, in_autograd], BACKWARD),
     "output_size": (check.output_size, [size_by_counting], SIZES),
-    "receptive_field": (check.receptive_field, [field], FIELDS),
     "col2im": (check.col2im, [col2im, fold], COLUMNS),
     "max_pool_backward": (check.max_pool_backward, [pool_backward, pool_in_autograd], POOLS),
     "dilated_backward": (check.dilated_backward, [dilated, dilated_in_autograd], DILATED),

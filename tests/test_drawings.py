@@ -265,6 +265,7 @@ def examples():
     yield "im2col", lambda: drawings.im2col(IMAGE[:3, :3], KERNEL[:2, 1:])
     yield "stamps", lambda: drawings.stamps(dy, KERNEL[:2, 1:])
     yield "spread", lambda: drawings.spread(dy, 2)
+    yield "field", lambda: drawings.field([(3, 1), (3, 2), (3, 1), (3, 2), (3, 1)])
     yield "axes", lambda: drawings.norm_axes({"batch norm": nn.BatchNorm2d(3)}, (4, 3, 3, 3))
     yield "removed", lambda: drawings.removed(IMAGE[0], IMAGE[1])
     yield "flow", lambda: drawings.flow(BasicBlock(8, 16, 2), (8, 4, 4))
@@ -420,6 +421,53 @@ def test_spread_puts_zeros_between_and_keeps_the_rest():
     found = np.array(numbers(drawings.spread(dy, 2))[6:]).reshape(3, 5)
     np.testing.assert_array_equal(found[::2, ::2], dy)
     assert found.sum() == dy.sum()
+
+
+def seen_by_one_output(layers):
+    """For each map, the output's first: which positions get a gradient, by autograd."""
+    maps = [torch.ones(1, 1, 60, dtype=torch.double, requires_grad=True)]
+    for kernel, stride in layers:
+        maps.append(torch.conv1d(maps[-1], torch.ones(1, 1, kernel).double(), stride=stride))
+        maps[-1].retain_grad()
+    maps[-1][0, 0, 0].backward()
+    return [torch.nonzero(m.grad[0, 0]).ravel().tolist() for m in reversed(maps)]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [[], [(3, 1)] * 3, [(3, 2), (3, 1)], [(3, 1), (3, 2)], [(1, 2), (3, 1)], [(5, 3), (3, 2)]],
+    ids=str,
+)
+def test_the_field_shows_what_one_output_reads(layers):
+    drawing = drawings.field(layers)
+    rows = {}
+    for e in seen(drawing):
+        if e.tag == "rect" and e.values["height"] != "100%" and float(e.values["rx"]) == 1:
+            rows.setdefault(e.y, []).append(e)
+    expected = seen_by_one_output(layers)
+    assert len(rows) == len(layers) + 1
+    for row, positions in zip(rows.values(), expected, strict=True):
+        read = [i for i, e in enumerate(row) if "stroke-dasharray" not in e.values]
+        assert read == positions and len(row) == positions[-1] + 1
+    counts = [int(t.split()[0]) for t in texts(drawing)]
+    assert counts == [len(positions) for positions in expected]
+    strokes = [lines_of(drawing, color) for color in (RESIDUAL, "#c9ccd1")]
+    reads = sum(len(p) * k for p, (k, _) in zip(expected, reversed(layers), strict=False))
+    assert sum(map(len, strokes)) == reads
+    centres = [[e.x + float(e.values["width"]) / 2 - MARGIN for e in row] for row in rows.values()]
+    for stroke in [s for color in strokes for s in color]:
+        upper, lower = (min(abs(x - c) for row in centres for c in row) for x in stroke[:, 0])
+        assert max(upper, lower) < 0.2
+    for row, (kernel, stride) in enumerate(reversed(layers)):
+        above, below = centres[row], centres[row + 1]
+        for i, x in enumerate(above):  # a position stands over the middle of what it reads
+            middle = (below[stride * i] + below[stride * i + kernel - 1]) / 2
+            assert x == pytest.approx(middle, abs=0.2)
+
+
+def test_a_field_that_is_too_wide_is_refused():
+    with pytest.raises(ValueError, match="at most 25 pixels, got 27: take fewer layers"):
+        drawings.field([(3, 1)] * 13)
 
 
 @pytest.mark.parametrize(

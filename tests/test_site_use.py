@@ -26,7 +26,7 @@ GLASS_ENDS = """() => document.querySelector('.bd-search-container .fa-magnifyin
         ("batch norm", "book/scratch/batch_norm.html"),
         ("vanishing gradient", "book/theory/gradient_flow.html"),
         ("initialisation", "book/theory/signal_propagation.html"),
-        ("receptive field", "book/scratch/convolution.html"),
+        ("receptive field", "book/scratch/receptive_field.html"),
         ("weight decay", "book/scratch/batch_norm.html"),
         ("multiply-adds", "book/pytorch/residual_networks.html"),
         ("退化", "book/glossary.html#term-degradation"),

@@ -1,6 +1,6 @@
 """Checkers of the exercises of scratch/convolution."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
@@ -74,32 +74,6 @@ def output_size(function: Callable) -> Verdict:
         y, _ = ops.conv2d(image, np.zeros((1, 1, kernel, kernel)), stride, padding)
         what = f"size {size}, kernel {kernel}, stride {stride}, padding {padding}"
         cases.append(Case(what, (size, kernel, stride, padding), y.shape[2]))
-    return judge(function, cases)
-
-
-def _field(layers: Iterable[tuple[int, int]]) -> int:
-    """By following the positions that one output reads, layer by layer down to the image."""
-    positions = {0}
-    for kernel, stride in reversed(list(layers)):
-        positions = {stride * i + a for i in positions for a in range(kernel)}
-    return max(positions) - min(positions) + 1
-
-
-def receptive_field(function: Callable) -> Verdict:
-    """`function(layers)`: the side in pixels; `layers` is [(kernel, stride), ...], image first."""
-    cases = [
-        Case(what, (layers,), _field(layers), "which strides multiply the kernel of a layer?")
-        for what, layers in {
-            "no layer": [],
-            "one 3x3": [(3, 1)],
-            "three 3x3": [(3, 1)] * 3,
-            "a strided 3x3 before a 3x3": [(3, 2), (3, 1)],
-            "a 3x3 before a strided 3x3": [(3, 1), (3, 2)],
-            "a strided 1x1 before a 3x3": [(1, 2), (3, 1)],
-            "7x7/2, 3x3/2, 3x3, 3x3": [(7, 2), (3, 2), (3, 1), (3, 1)],
-            "5x5/3, 3x3/2, 1x1, 3x3": [(5, 3), (3, 2), (1, 1), (3, 1)],
-        }.items()
-    ]
     return judge(function, cases)
 
 

@@ -4,6 +4,7 @@ from resnet_tutorial.drawings.blocks import blocks, shortcuts
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
 from resnet_tutorial.drawings.curves import histogram, slopes
+from resnet_tutorial.drawings.field import field
 from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier
 from resnet_tutorial.drawings.networks import stages
@@ -19,6 +20,7 @@ __all__ = [
     "classifier",
     "decay_triangle",
     "discs",
+    "field",
     "flow",
     "histogram",
     "im2col",
