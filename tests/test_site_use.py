@@ -200,3 +200,34 @@ def test_code_is_copied_as_it_stands(new_tab, read, root):
     block.locator("button.copybtn").click()
     assert tab.evaluate("() => navigator.clipboard.readText()").strip() == seen.source
     assert tab.locator(".cell_output button.copybtn").count() == 0
+
+
+def test_the_sentences_in_circulation_are_filtered(tab, read):
+    """By words of either language and by verdict; an address leads to its sentence all the same."""
+    read(tab, "book/said.html")
+    form, sentences = tab.locator(".said-filter"), tab.locator("#said-about-resnets > section")
+    total = sentences.count()
+
+    def count():
+        return sentences.filter(visible=True).count(), form.locator("output").inner_text()
+
+    assert total >= 42 and count() == (total, f"{total} of {total} sentences")
+    form.get_by_label("Words").fill("gradient vanish")
+    fewer, said = count()
+    assert 0 < fewer < total and said == f"{fewer} of {total} sentences"
+    form.get_by_label("Words").fill("梯度")
+    assert 0 < count()[0] < total
+    form.get_by_label("Words").fill("")
+    kinds = form.locator("option").all_inner_texts()
+    assert kinds[0] == "any verdict" and {"Holds", "Holds when", "Wrong"} <= set(kinds)
+    found = []
+    for kind in kinds[1:]:
+        form.get_by_label("Verdict").select_option(kind)
+        found.append(count()[0])
+        verdicts = tab.locator("#said-about-resnets > section:visible dt").all_inner_texts()
+        rest = "(\\.|$)" if kind == "Holds" else ""
+        assert all(re.match(kind + rest, verdict) for verdict in verdicts)
+    assert sum(found) == total and all(found)
+    tab.evaluate("() => location.hash = '#said-357'")
+    tab.wait_for_function("() => !document.querySelector('#said-about-resnets > section[hidden]')")
+    assert not tab.problems
