@@ -27,7 +27,6 @@ NOT_YET = {
     "problem/residual_learning",
     "pytorch/architectures",
     "pytorch/residual_networks",
-    "scratch/batch_norm",
     "scratch/numpy_resnet",
     "scratch/residual_block",
     "theory/gradient_flow",

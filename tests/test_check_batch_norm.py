@@ -1,7 +1,5 @@
 """Each checker accepts a right answer and rejects the typical wrong ones."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -86,45 +84,6 @@ UPDATES = {
 }
 
 
-def equilibrium(lr, wd, mu, g):
-    return (lr * g**2 / (2 * wd * (1 - mu))) ** 0.25, math.sqrt(2 * lr * wd / (1 + mu))
-
-
-EQUILIBRIA = {
-    "the square of the norm": lambda lr, wd, mu, g: (
-        equilibrium(lr, wd, mu, g)[0] ** 2,
-        equilibrium(lr, wd, mu, g)[1],
-    ),
-    "the fourth power": lambda lr, wd, mu, g: (
-        equilibrium(lr, wd, mu, g)[0] ** 4,
-        equilibrium(lr, wd, mu, g)[1],
-    ),
-    "no momentum": lambda lr, wd, mu, g: equilibrium(lr, wd, 0, g),
-    "momentum as a larger rate, in the angle too": lambda lr, wd, mu, g: equilibrium(
-        lr / (1 - mu), wd, 0, g
-    ),
-    "1 - mu in the angle": lambda lr, wd, mu, g: (
-        equilibrium(lr, wd, mu, g)[0],
-        math.sqrt(2 * lr * wd / (1 - mu)),
-    ),
-    "1 + mu in the norm": lambda lr, wd, mu, g: (
-        equilibrium(lr, wd, -mu, g)[0],
-        equilibrium(lr, wd, mu, g)[1],
-    ),
-    "factor 2 lost": lambda lr, wd, mu, g: equilibrium(lr, wd / 2, mu, g),
-    "gradient not squared": lambda lr, wd, mu, g: equilibrium(lr, wd, mu, math.sqrt(g)),
-    "lr and weight decay swapped": lambda lr, wd, mu, g: equilibrium(wd, lr, mu, g),
-    "angle squared": lambda lr, wd, mu, g: (
-        equilibrium(lr, wd, mu, g)[0],
-        equilibrium(lr, wd, mu, g)[1] ** 2,
-    ),
-    "degrees": lambda lr, wd, mu, g: (
-        equilibrium(lr, wd, mu, g)[0],
-        math.degrees(equilibrium(lr, wd, mu, g)[1]),
-    ),
-}
-
-
 def neighbours(n, c, groups):
     """A number for each (image, channel); equal numbers are normalised together."""
     return np.arange(n)[:, None] * groups + np.arange(c) // (c // groups)
@@ -196,7 +155,6 @@ GROUP_NORMS = {
 SINGLE = {
     "backward": (check.backward, backward, BACKWARDS),
     "running_update": (check.running_update, update, UPDATES),
-    "equilibrium": (check.equilibrium, equilibrium, EQUILIBRIA),
 }
 
 
@@ -215,7 +173,7 @@ def test_group_norm_rejects(name):
     rejected(check.group_norm(*GROUP_NORMS[name]))
 
 
-# The right answers of this file, and so the checkers, against PyTorch and a simulation.
+# The right answers of this file, and so the checkers, against PyTorch.
 
 
 def torch_results(layer, x, dy):
@@ -257,33 +215,3 @@ def test_group_norm_is_pytorchs(arrays, groups):
     theirs = torch_results(layer, x, dy)
     for mine, their in zip((y, *group_norm_backward()(dy, cache)), theirs, strict=True):
         np.testing.assert_allclose(mine, their, rtol=0, atol=1e-12)
-
-
-def walk(lr, weight_decay, momentum, gradient, steps, chains=60, d=10):
-    """|w|^4 and squared angle of each step, averaged over the second half, for each chain."""
-    rng = np.random.default_rng(0)
-    w, v = rng.standard_normal((chains, d)), 0
-    w *= equilibrium(lr, weight_decay, momentum, gradient)[0] / np.sqrt(d)
-    sums = np.zeros((2, chains))
-    for step in range(steps):
-        square = (w**2).sum(1, keepdims=True)
-        z = rng.standard_normal(w.shape)
-        g = (z - w * (w * z).sum(1, keepdims=True) / square) / np.sqrt(square)
-        v = momentum * v + gradient / np.sqrt(d - 1) * g + weight_decay * w
-        new = w - lr * v
-        cos = (w * new).sum(1) / np.sqrt(square[:, 0] * (new**2).sum(1))
-        if step >= steps // 2:
-            sums += square[:, 0] ** 2, np.arccos(cos) ** 2
-        w = new
-    return sums / (steps - steps // 2)
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
-def test_the_equilibrium_is_the_one_of_a_random_walk(momentum):
-    lr, weight_decay = 0.1, 0.01 * (1 - momentum)
-    norm, angle = equilibrium(lr, weight_decay, momentum, 2.0)
-    averages = walk(lr, weight_decay, momentum, 2.0, steps=4000)
-    for chains, theory in zip(averages, (norm**4, angle**2), strict=True):
-        standard_error = chains.std(ddof=1) / math.sqrt(len(chains))
-        # Terms of the next order, lr * weight_decay / (1 - momentum), are left out.
-        assert abs(chains.mean() - theory) < 4 * standard_error + 2e-3 * theory

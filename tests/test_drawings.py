@@ -273,6 +273,8 @@ def examples():
     yield "slopes", lambda: drawings.slopes(steps, {"plain": steps**3, "residual": np.sin(steps)})
     yield "histogram", lambda: drawings.histogram(10.0 ** np.abs(steps), "energy")
     yield "triangle", lambda: drawings.decay_triangle(0.5, 0.2)
+    steps_of = {"w": (np.array([3.0, 4]), np.array([-8.0, 6])), "v": (IMAGE[0], IMAGE[1])}
+    yield "turns", lambda: drawings.turns(steps_of, 0.1)
     yield "discs", lambda: drawings.discs({"plain": np.array([0.5, 1j]), "other": np.array([2.2])})
     yield (
         "arms",
@@ -542,6 +544,26 @@ def test_decay_and_step_are_at_a_right_angle_and_keep_the_norm():
     assert np.linalg.norm(u) + 5 == pytest.approx(0.2 * lengths[0], abs=0.3)
     with pytest.raises(ValueError, match="between 0 and 1, got 2"):
         drawings.decay_triangle(2.0, 1.0)
+
+
+def test_turns_draws_the_step_that_gradient_descent_takes():
+    rng = np.random.default_rng(0)
+    pairs = {"a": rng.normal(size=(2, 5)), "b": 2 * rng.normal(size=(2, 5))}
+    drawing = drawings.turns({name: tuple(p) for name, p in pairs.items()}, rate=0.3)
+    olds, news = (lines_of(drawing, color) for color in ("#666666", "#333333"))
+    scales = []
+    for (w, g), old, new in zip(pairs.values(), olds, news, strict=True):
+        u, v, stepped = old[1] - old[0], new[1] - new[0], w - 0.3 * g
+        v *= 1 + 5 / np.linalg.norm(v)  # an arrow's line ends 5 early
+        scales += [
+            np.linalg.norm(u) / np.linalg.norm(w),
+            np.linalg.norm(v) / np.linalg.norm(stepped),
+        ]
+        cosine = w @ stepped / np.linalg.norm(w) / np.linalg.norm(stepped)
+        assert u @ v / np.linalg.norm(u) / np.linalg.norm(v) == pytest.approx(cosine, abs=0.002)
+        angle = np.degrees(np.arccos(cosine))
+        assert any(t.startswith(f"a turn by {angle:.1f}°") for t in texts(drawing))
+    np.testing.assert_allclose(scales, scales[0], rtol=0.01)
 
 
 def test_discs_place_every_eigenvalue():

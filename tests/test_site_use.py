@@ -27,7 +27,7 @@ GLASS_ENDS = """() => document.querySelector('.bd-search-container .fa-magnifyin
         ("vanishing gradient", "book/theory/gradient_flow.html"),
         ("initialisation", "book/theory/signal_propagation.html"),
         ("receptive field", "book/scratch/receptive_field.html"),
-        ("weight decay", "book/scratch/batch_norm.html"),
+        ("weight decay", "book/training/weight_without_size.html"),
         ("multiply-adds", "book/pytorch/residual_networks.html"),
         ("退化", "book/glossary.html#term-degradation"),
         ("残差", "book/glossary.html#term-residual-block"),

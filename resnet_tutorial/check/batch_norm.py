@@ -1,6 +1,5 @@
 """Checkers of the exercises of scratch/batch_norm."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -50,28 +49,6 @@ def running_update(function: Callable) -> Verdict:
         expected = layer.buffers["running_mean"], layer.buffers["running_var"]
         what = f"x of shape {shape}, momentum = {momentum}"
         cases.append(Case(what, arguments, expected, "which variance does PyTorch store?"))
-    return judge(function, cases)
-
-
-def equilibrium(function: Callable) -> Verdict:
-    """`function(lr, weight_decay, momentum, gradient)`: norm and angle per step at equilibrium.
-
-    Of a scale-invariant weight under SGD, to leading order in lr * weight_decay. `gradient` is the
-    root mean square norm of the gradient at weights of norm 1; the angle is a root mean square, in
-    radians. Chapter: scratch/batch_norm
-    """
-    cases = []
-    for lr, weight_decay, momentum, gradient in [
-        (0.1, 5e-3, 0.0, 1.0),
-        (0.1, 1e-4, 0.9, 1.0),
-        (0.02, 5e-4, 0.5, 3.0),
-    ]:
-        norm = (lr * gradient**2 / (2 * weight_decay * (1 - momentum))) ** 0.25
-        angle = math.sqrt(2 * lr * weight_decay / (1 + momentum))
-        what = f"lr {lr}, weight decay {weight_decay}, momentum {momentum}, gradient {gradient}"
-        hint = "result 1 is the norm, result 2 the angle; small-step formulas, no higher orders"
-        arguments = (lr, weight_decay, momentum, gradient)
-        cases.append(Case(what, arguments, (norm, angle), hint))
     return judge(function, cases)
 
 

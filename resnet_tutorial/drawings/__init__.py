@@ -9,7 +9,7 @@ from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier
 from resnet_tutorial.drawings.networks import stages
 from resnet_tutorial.drawings.norm import norm_axes, removed
-from resnet_tutorial.drawings.plane import arms, decay_triangle, discs
+from resnet_tutorial.drawings.plane import arms, decay_triangle, discs, turns
 from resnet_tutorial.drawings.svg import Canvas, Drawing
 
 __all__ = [
@@ -34,5 +34,6 @@ __all__ = [
     "spread",
     "stages",
     "stamps",
+    "turns",
     "window",
 ]

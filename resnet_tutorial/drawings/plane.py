@@ -1,12 +1,14 @@
-"""Drawings in a plane: the balance of step and decay, eigenvalues, the arms of an experiment.
+"""Drawings in a plane: a step that turns a weight, the balance of step and decay, eigenvalues, the
+arms of an experiment.
 
-Chapters: training/recipe, theory/gradient_flow, training/depth_sweep.
+Chapters: training/weight_without_size, theory/gradient_flow, training/depth_sweep.
 """
 
 from collections.abc import Mapping, Sequence
-from math import acos, cos, degrees, pi, sin, sqrt
+from math import acos, atan2, cos, degrees, pi, sin, sqrt
 
 import numpy as np
+from jaxtyping import Float
 
 from resnet_tutorial.drawings.svg import (
     FAINT,
@@ -33,13 +35,52 @@ def _tip(canvas: Canvas, x1, y1, x2, y2, color: str, thick=2.2) -> None:
     canvas.fill("M" + "L".join(f"{number(u)} {number(v)}" for u, v in corners) + "Z", color)
 
 
+def turns(
+    steps: Mapping[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]], rate: float
+) -> Drawing:
+    """How far one step of gradient descent turns each weight, and how much longer it makes it.
+
+    ``steps`` holds a weight and its gradient under each name; all are drawn to one scale, the
+    weight level, the step's part across it upright. Chapter: training/weight_without_size.
+
+    >>> turns({"w": (np.array([3.0, 4.0]), np.array([-8.0, 6.0]))}, rate=0.1).alt
+    'w: length 5, a step of 1; it turns by 11.3 degrees and has length 5.1.'
+    """
+    sides = {}
+    for name, (weight, gradient) in steps.items():
+        weight, step = np.asarray(weight, float), -rate * np.asarray(gradient, float)
+        long = sqrt(weight @ weight)
+        along = step @ weight / long
+        sides[name] = long, along, sqrt(max(step @ step - along**2, 0.0))
+    scale = (INNER - 30) / max(long + max(along, 0) for long, along, _ in sides.values())
+    canvas, said, y = Canvas(INNER), [], 0.0
+    for name, (long, along, across) in sides.items():
+        angle, new = degrees(atan2(across, long + along)), sqrt((long + along) ** 2 + across**2)
+        step = sqrt(along**2 + across**2)
+        canvas.text(0, y + 8, name, style="italic", weight="700")
+        canvas.text(INNER, y + 8, f"length {said_number(long)}, a step of {said_number(step)}",
+                    SMALL, MUTED, "end")  # fmt: skip
+        base = y + 30 + scale * across
+        end = scale * (long + along), base - scale * across
+        canvas.line(0, base, scale * long, base, MUTED, 2.2)
+        _tip(canvas, scale * long, base, *end, RESIDUAL, 3)
+        _tip(canvas, 0, base, *end, INK)
+        canvas.text(0, base + 16, f"a turn by {angle:.1f}°, new length {said_number(new)}", SMALL)
+        y = base + 46
+        said.append(f"{name}: length {said_number(long)}, a step of {said_number(step)}; it turns "
+                    f"by {angle:.1f} degrees and has length {said_number(new)}")  # fmt: skip
+    canvas.height = y - 22
+    return Drawing(canvas, f"{'. '.join(said)}.")
+
+
 def decay_triangle(rate: float, decay: float) -> Drawing:
     """The balance of a weight that has no size of its own: decay shortens it, the step, which is at
     a right angle to it, turns and lengthens it, and the norm stays.
 
     ``rate`` is the learning rate and ``decay`` the weight decay, of plain gradient descent; the
     weight turns by arccos(1 - rate * decay) at every step. Their product should be 0.05 or more to
-    be seen. Raises ValueError unless it lies between 0 and 1. Chapter: training/recipe.
+    be seen. Raises ValueError unless it lies between 0 and 1.
+    Chapter: training/weight_without_size.
 
     >>> decay_triangle(rate=0.5, decay=0.2).alt[-41:]
     'turns by 25.8 degrees and keeps its norm.'
