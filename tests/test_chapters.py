@@ -29,8 +29,6 @@ NOT_YET = {
     "pytorch/residual_networks",
     "scratch/batch_norm",
     "scratch/convolution",
-    "scratch/numpy_resnet",
-    "scratch/residual_block",
     "theory/gradient_flow",
     "theory/shattered_gradients",
     "theory/signal_propagation",
