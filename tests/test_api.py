@@ -29,6 +29,7 @@ INTERNAL = {
     "palette",
     "paths",
     "drawings.blocks",
+    "drawings.chain",
     "drawings.columns",
     "drawings.convolution",
     "drawings.curves",

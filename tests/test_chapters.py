@@ -27,8 +27,6 @@ NOT_YET = {
     "problem/residual_learning",
     "pytorch/architectures",
     "pytorch/residual_networks",
-    "scratch/numpy_resnet",
-    "scratch/residual_block",
     "theory/gradient_flow",
     "theory/shattered_gradients",
     "theory/signal_propagation",

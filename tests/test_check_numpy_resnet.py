@@ -6,68 +6,6 @@ import pytest
 from resnet_tutorial.check import numpy_resnet as check
 
 
-def one_hot(logits, labels):
-    return np.eye(logits.shape[1])[labels]
-
-
-def targets(logits, labels, smoothing):
-    return (1 - smoothing) * one_hot(logits, labels) + smoothing / logits.shape[1]
-
-
-def smoothed_loss(logits, labels, smoothing, target=targets):
-    shifted = logits - logits.max(1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    q = target(logits, labels, smoothing)
-    return -np.mean(np.sum(q * log_p, 1)), (np.exp(log_p) - q) / len(q)
-
-
-def changed(loss=lambda e, n: e, gradient=lambda g, n: g):
-    def wrong(logits, labels, smoothing):
-        e, g = smoothed_loss(logits, labels, smoothing)
-        return loss(e, len(labels)), gradient(g, len(labels))
-
-    return wrong
-
-
-def unstable(logits, labels, smoothing):
-    with np.errstate(all="ignore"):
-        p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-        q = targets(logits, labels, smoothing)
-        return -np.mean(np.sum(q * np.log(p), 1)), (p - q) / len(q)
-
-
-def only_p(logits, labels, smoothing):
-    e, g = smoothed_loss(logits, labels, smoothing)
-    return e, g + targets(logits, labels, smoothing) / len(labels)
-
-
-def over_the_others(logits, labels, smoothing):
-    y, k = one_hot(logits, labels), logits.shape[1]
-    return (1 - smoothing) * y + smoothing * (1 - y) / (k - 1)
-
-
-SMOOTHED = {
-    "gradient of the sum": changed(gradient=lambda g, n: g * n),
-    "sum instead of mean": changed(lambda e, n: e * n, lambda g, n: g * n),
-    "sum of the losses, gradient of the mean": changed(lambda e, n: e * n),
-    "sign of the gradient": changed(gradient=lambda g, n: -g),
-    "sign of the loss": changed(lambda e, n: -e),
-    "gradient per entry": changed(gradient=lambda g, n: g / g.shape[1]),
-    "unstable": unstable,
-    "p instead of p - q": only_p,
-    "no smoothing": lambda z, k, s: smoothed_loss(z, k, 0),
-    "smoothing in the loss alone": lambda z, k, s: (
-        smoothed_loss(z, k, s)[0],
-        smoothed_loss(z, k, 0)[1],
-    ),
-    "smoothing over the other classes": lambda z, k, s: smoothed_loss(z, k, s, over_the_others),
-    "smoothing not divided": lambda z, k, s: smoothed_loss(
-        z, k, s, lambda z, k, s: (1 - s) * one_hot(z, k) + s
-    ),
-    "loss alone": lambda z, k, s: smoothed_loss(z, k, s)[0],
-}
-
-
 def sgd(w, g, v, lr, momentum, weight_decay):
     v = v * momentum + (g + w * weight_decay)
     return w - v * lr, v
@@ -252,14 +190,12 @@ ERRORS = {
 }
 
 RIGHT = {
-    check.smoothed_loss: smoothed_loss,
     check.sgd_step: sgd,
     check.converted_velocity: lambda v, old, new: (v / old) * new,
     check.directional: directional,
     check.error: error,
 }
 WRONG = {
-    check.smoothed_loss: SMOOTHED,
     check.sgd_step: SGD,
     check.converted_velocity: CONVERTED,
     check.directional: DIRECTIONAL,
@@ -290,7 +226,6 @@ def test_moving_the_parameters_and_back_counts_as_right():
 
 
 def test_reasons_are_named():
-    assert "not finite" in repr(check.smoothed_loss(unstable))
     assert "at once" in repr(check.error(ERRORS["all at once"]))
     assert "changed bn1.running_mean" in repr(check.error(running_statistics_moved))
 

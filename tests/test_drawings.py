@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from resnet_tutorial import data, drawings, models, surgery
-from resnet_tutorial.drawings.svg import MARGIN, WIDTH, width_of
+from resnet_tutorial.drawings.svg import MARGIN, WEIGHTS, WIDTH, width_of
 from resnet_tutorial.models import (
     BasicBlock,
     Bottleneck,
@@ -23,6 +23,7 @@ from resnet_tutorial.models import (
     option_c,
 )
 from resnet_tutorial.palette import PLAIN, RESIDUAL
+from resnet_tutorial.scratch.layers import Conv2d, Linear, global_avg_pool
 
 IMAGE = np.array(
     [[1, 0, 2, 1, 0], [0, 1, 1, 0, 2], [2, 1, 0, 1, 1], [0, 2, 1, 0, 1], [1, 0, 0, 2, 7.0]]
@@ -234,6 +235,42 @@ def test_the_classifier_shows_the_nets_own_probabilities():
         drawings.classifier(net, image, ("a", "b"))
 
 
+SMALL_LAYERS = [
+    Conv2d((16, 1, 3, 3), np.random.default_rng(0), stride=2, padding=1),
+    global_avg_pool(),
+    Linear(16, 10, np.random.default_rng(0)),
+]
+
+
+def test_a_chain_shows_every_array_and_its_gradient_in_order():
+    drawing = drawings.chain(SMALL_LAYERS, np.ones((2, 1, 8, 8)), end="cross-entropy")
+    found = texts(drawing)
+    assert [t for t in found if t in ("Conv2d", "global avg pool", "Linear", "cross-entropy")] == [
+        "Conv2d",
+        "global avg pool",
+        "Linear",
+        "cross-entropy",
+    ]
+    for shape in ("1×8×8", "16×4×4", "16", "10"):
+        assert found.count(shape) == 2  # down, and up
+    filled = [e for e in seen(drawing) if e.tag == "rect" and e.values.get("fill") == WEIGHTS]
+    assert len(filled) == 2
+
+
+def test_a_layer_with_a_wrong_gradient_is_drawn_as_it_is():
+    class Cut(Linear):
+        def backward(self, dy):
+            return super().backward(dy)[:, 1:]
+
+    wrong = drawings.chain([Cut(4, 2, np.random.default_rng(0))], np.ones((1, 4)))
+    assert "other shapes" in wrong.alt and "3" in texts(wrong)
+
+
+def test_pooling_shares_its_gradient_evenly():
+    found = texts(drawings.averaged(np.array([[1.0, 2.0], [4.0, 5.0]]), 2.0))
+    assert found.count("0.5") == 4 and found.count("3") == 1
+
+
 def examples():
     torch.manual_seed(0)
     wide = {"v1": BottleneckV1(256, 128, 2), "v1.5": Bottleneck(256, 128, 2)}
@@ -281,6 +318,8 @@ def examples():
         lambda: drawings.arms({"plain20": [3.2, 4.1], "resnet20": [1.5, 2.25]}, "error (%)"),
     )
     yield "paths", lambda: drawings.paths(4)
+    yield "chain", lambda: drawings.chain(SMALL_LAYERS, np.ones((2, 1, 8, 8)))
+    yield "averaged", lambda: drawings.averaged(IMAGE[:2, :2], 2.0)
 
 
 EXAMPLES = dict(examples())

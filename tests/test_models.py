@@ -18,6 +18,7 @@ from resnet_tutorial.models import (
     PreActBottleneck,
     build,
     option_a,
+    option_a_forgotten,
     option_b,
     option_c,
 )
@@ -86,6 +87,24 @@ def test_option_a_is_linear_and_its_square_with_its_transpose_a_projector():
     expected = torch.zeros_like(x)
     expected[:, :, ::2, ::2] = dy[:, :2]
     assert torch.equal(x.grad, expected)
+
+
+@pytest.mark.parametrize("arguments", [(4, 4, 1), (4, 6, 2)], ids=["same shape", "another"])
+def test_a_forgotten_shortcut_gives_the_right_output_and_the_branch_gradient(arguments):
+    right, forgetful = (
+        BasicBlock(*arguments, shortcut=option).double()
+        for option in (option_a, option_a_forgotten)
+    )
+    forgetful.load_state_dict(right.state_dict())
+    x = images(3, 4, 6, 6).requires_grad_()
+    y = right(x)
+    assert torch.equal(forgetful(x), y)
+    dy = torch.randn_like(y)
+    [wrong] = torch.autograd.grad(forgetful(x), x, dy)
+    [branch] = torch.autograd.grad(right.branch(x), x, dy * (y > 0))
+    [dx] = torch.autograd.grad(y, x, dy)
+    assert torch.allclose(wrong, branch, rtol=0, atol=1e-12)
+    assert (dx - wrong).abs().max() > 0.1
 
 
 def test_option_a_cannot_drop_channels():

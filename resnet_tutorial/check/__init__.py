@@ -2,7 +2,7 @@
 
     from resnet_tutorial.check import residual_block as check
 
-    check.block_backward(your_function)
+    check.pad_backward(your_function)
 
 A checker calls your function on inputs of its own and answers in one line: correct, not written
 yet, or where and by how much it is wrong. It never raises for a wrong answer.

@@ -1,6 +1,7 @@
 """The book's drawings: a block, a net or an array in, a ``Drawing`` out."""
 
 from resnet_tutorial.drawings.blocks import blocks, shortcuts
+from resnet_tutorial.drawings.chain import averaged, chain
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
 from resnet_tutorial.drawings.curves import histogram, slopes
@@ -16,7 +17,9 @@ __all__ = [
     "Canvas",
     "Drawing",
     "arms",
+    "averaged",
     "blocks",
+    "chain",
     "classifier",
     "decay_triangle",
     "discs",

@@ -21,12 +21,25 @@ from resnet_tutorial.experiments.recipes import (
 )
 from resnet_tutorial.train import Cosine, OneCycle, Steps
 
+FORGOTTEN = (("shortcut", models.option_a_forgotten),)
+
 EXPERIMENTS = {
     "digits_depth": Experiment(
         "How do both errors change with depth, for plain and for residual nets?",
         "problem/degradation",
         grid(DEPTHS[::-1], range(5), DIGITS),
-        also=("start/one_sitting", "training/recipe", "training/depth_sweep"),
+        also=(
+            "start/one_sitting",
+            "scratch/residual_block",
+            "training/recipe",
+            "training/depth_sweep",
+        ),
+    ),
+    # Forward the nets of digits_depth, backward without the shortcuts' gradient.
+    "digits_forgotten": Experiment(
+        "Would the errors tell that a backward pass forgets the shortcuts' gradient?",
+        "scratch/residual_block",
+        grid(("resnet56", "resnet20", "resnet8"), range(5), DIGITS, parts=FORGOTTEN),
     ),
     "digits_long": Experiment(
         "Is the deep plain net only slow? What does it reach in almost three times the epochs?",

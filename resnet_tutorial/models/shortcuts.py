@@ -100,6 +100,31 @@ def option_a_dropped(in_channels: int, out_channels: int, stride: int) -> nn.Mod
     return nn.Sequential(option_a(in_channels, out_channels, stride), nn.Dropout(0.5))
 
 
+class Forgotten(nn.Module):
+    """x itself, through which no gradient comes back.
+
+    >>> import torch
+    >>> Forgotten()(torch.ones(1, 1, 2, 2, requires_grad=True)).requires_grad
+    False
+    """
+
+    def forward(self, x: Input) -> Input:
+        return x.detach()
+
+
+def option_a_forgotten(in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    """Option A with the bug of a backward pass that leaves the shortcut out: the output is right,
+    the gradient is that of the branch alone. Chapter: scratch/residual_block.
+
+    >>> option_a_forgotten(16, 32, stride=2)
+    Sequential(
+      (0): Forgotten()
+      (1): PadShortcut()
+    )
+    """
+    return nn.Sequential(Forgotten(), option_a(in_channels, out_channels, stride))
+
+
 def on_shortcuts(model: nn.Module) -> set[nn.Module]:
     """Every module that stands on a shortcut of `model`, a network or a block.
 

@@ -1,4 +1,4 @@
-"""What every layer, block and network is. Chapter: scratch/numpy_resnet."""
+"""What every layer, block and network is. Chapter: scratch/small_layers."""
 
 from collections.abc import Iterator, Mapping
 

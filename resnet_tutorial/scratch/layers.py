@@ -1,4 +1,4 @@
-"""Layers: operations that own their parameters. Chapter: scratch/numpy_resnet.
+"""Layers: operations that own their parameters. Chapter: scratch/small_layers.
 
 A layer remembers the cache of its last forward pass, so that ``backward(dy)`` returns dx and leaves
 the gradients of its parameters in ``grads``. Parameters have torchvision's names, so that weights
