@@ -31,6 +31,7 @@ INTERNAL = {
     "drawings.blocks",
     "drawings.columns",
     "drawings.convolution",
+    "drawings.counted",
     "drawings.curves",
     "drawings.flow",
     "drawings.norm",

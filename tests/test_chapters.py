@@ -26,7 +26,6 @@ LEAST_DRAWINGS, LEAST_PREDICTIONS = 2, 2
 NOT_YET = {
     "problem/residual_learning",
     "pytorch/architectures",
-    "pytorch/residual_networks",
     "scratch/batch_norm",
     "scratch/convolution",
     "scratch/numpy_resnet",
