@@ -27,7 +27,7 @@ GLASS_ENDS = """() => document.querySelector('.bd-search-container .fa-magnifyin
         ("initialisation", "book/theory/signal_propagation.html"),
         ("receptive field", "book/scratch/convolution.html"),
         ("weight decay", "book/scratch/batch_norm.html"),
-        ("multiply-adds", "book/pytorch/residual_networks.html"),
+        ("multiply-adds", "book/pytorch/counting.html"),
         ("退化", "book/glossary.html#term-degradation"),
         ("残差", "book/glossary.html#term-residual-block"),
         ("残差块", "book/glossary.html#term-residual-block"),

@@ -26,7 +26,12 @@ EXPERIMENTS = {
         "How do both errors change with depth, for plain and for residual nets?",
         "problem/degradation",
         grid(DEPTHS[::-1], range(5), DIGITS),
-        also=("start/one_sitting", "training/recipe", "training/depth_sweep"),
+        also=(
+            "start/one_sitting",
+            "training/recipe",
+            "training/depth_sweep",
+            "training/comparing",
+        ),
     ),
     "digits_long": Experiment(
         "Is the deep plain net only slow? What does it reach in almost three times the epochs?",
