@@ -42,7 +42,7 @@ times. Nets that fail altogether now and then are not normal, and were not simul
 Sources: Searle, Casella, McCulloch, Variance Components, 1992 (the layout); Satterthwaite,
 Biometrics Bulletin 2, 1946; Welch, Biometrika 34, 1947; Agresti, Min, Statistics in Medicine 24,
 2005. Why both sources count: Dietterich, Neural Computation 10, 1998; Bouthillier et al., MLSys
-2021. Chapter: training/depth_sweep.
+2021. Chapter: training/comparing.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """What can be counted before training: parameters, multiply-adds, receptive fields.
 
-Chapter: pytorch/residual_networks.
+Chapter: pytorch/counting.
 """
 
 from collections.abc import Iterable

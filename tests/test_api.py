@@ -32,6 +32,7 @@ INTERNAL = {
     "drawings.chain",
     "drawings.columns",
     "drawings.convolution",
+    "drawings.counted",
     "drawings.curves",
     "drawings.field",
     "drawings.flow",

@@ -26,7 +26,6 @@ LEAST_DRAWINGS, LEAST_PREDICTIONS = 2, 2
 NOT_YET = {
     "problem/residual_learning",
     "pytorch/architectures",
-    "pytorch/residual_networks",
     "theory/gradient_flow",
     "theory/shattered_gradients",
     "theory/signal_propagation",

@@ -275,7 +275,7 @@ def test_no_checker_raises_or_accepts(name, checker):
 
 def test_torch_is_loaded_only_where_it_is_checked():
     """And NumPy, too, is not loaded by the package of checkers alone."""
-    torch_modules = ("architectures", "residual_networks")
+    torch_modules = ("architectures", "counting", "residual_networks")
     code = f"""
 import importlib, pkgutil, sys
 import resnet_tutorial.check as check

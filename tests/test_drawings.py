@@ -318,6 +318,11 @@ def examples():
         lambda: drawings.arms({"plain20": [3.2, 4.1], "resnet20": [1.5, 2.25]}, "error (%)"),
     )
     yield "paths", lambda: drawings.paths(4)
+    parts = {"stem": 3, "stage 1": 40, "stage 2": 30, "stage 3": 30}
+    yield "shares", lambda: drawings.shares({"weights": parts, "multiply-adds": {"head": 5}})
+    wrong = np.random.default_rng(0).random((6, 500)) < 0.05
+    yield "pairs", lambda: drawings.pairs(wrong[0], wrong[1], ("old net", "new net"))
+    yield "layout", lambda: drawings.layout({"8 layers": wrong[:3], "20 layers": wrong[3:]})
     yield "chain", lambda: drawings.chain(SMALL_LAYERS, np.ones((2, 1, 8, 8)))
     yield "averaged", lambda: drawings.averaged(IMAGE[:2, :2], 2.0)
 
@@ -652,3 +657,49 @@ def test_the_histogram_counts_every_value_and_marks_mean_and_median():
     assert ratio == pytest.approx(np.log10(values.mean() / np.median(values)), abs=0.01)
     with pytest.raises(ValueError, match="expected positive values, got 0"):
         drawings.histogram(np.array([0.0, 1.0]), "energy")
+
+
+# ---- counts --------------------------------------------------------------------------------------
+
+
+def test_shares_are_as_wide_as_they_are_large_and_wide_ones_are_named():
+    parts = {"stem": 2, "stage 1": 38, "stage 2": 60}
+    drawing = drawings.shares({"weights": parts})
+    bars = [e for e in seen(drawing) if e.tag == "rect"][1:]
+    wide = np.array([float(e.values["width"]) for e in bars])
+    np.testing.assert_allclose(wide / wide.sum(), [0.02, 0.38, 0.6], atol=0.001)
+    found = texts(drawing)
+    assert {"38 %", "60 %", "stage 2", "100"} <= set(found) and "stem" not in found
+    assert "stem 2 %" in drawing.alt
+    with pytest.raises(ValueError, match="positive sum, got 0"):
+        drawings.shares({"weights": {"stem": 0}})
+
+
+def test_pairs_put_every_image_in_its_place_and_colour():
+    a = np.array([True, True, False, False, False, False, True])
+    b = np.array([True, False, True, False, False, False, True])
+    drawing = drawings.pairs(a, b, ("old", "new"), columns=5)
+    squares = [e for e in seen(drawing) if e.tag == "rect" and float(e.values["width"]) > 20][1:]
+    places = {(round((e.x - MARGIN) / 68), round((e.y - MARGIN) / 68)): e.values["fill"] for e in
+              squares}  # fmt: skip
+    dark, light = places[0, 0], places[3, 0]
+    expected = [dark, PLAIN, RESIDUAL, light, light, light, dark]
+    assert [places[i % 5, i // 5] for i in range(7)] == expected and len({*expected}) == 4
+    counted = {"both wrong: 2", "only old wrong: 1", "only new wrong: 1", "both right: 3"}
+    assert counted <= set(texts(drawing))
+    with pytest.raises(ValueError, match="got 7 and 6"):
+        drawings.pairs(a, b[:6])
+
+
+def test_the_layout_has_a_stroke_for_every_wrong_answer_and_hard_images_on_the_left():
+    a = np.array([[1, 0, 1, 0], [0, 0, 1, 0]], bool)
+    b = np.array([[0, 0, 1, 1]], bool)
+    drawing = drawings.layout({"A": a, "B": b})
+    rows = [e.values["d"] for e in seen(drawing) if e.tag == "path" and "v" in e.values["d"]]
+    x = [[float(v) for v in re.findall(r"M([\d.]+)", d)] for d in rows]
+    hard, first, second = sorted({v for row in x for v in row})  # three of four images
+    assert x == [[hard, first], [hard], [hard, second]]
+    assert [t for t in texts(drawing) if t.isdigit()] == ["2", "1", "2"]
+    for runs, message in ((np.zeros((1, 4), bool), "got none"), (b[:, :3], "the same images")):
+        with pytest.raises(ValueError, match=message):
+            drawings.layout({"A": a & False, "B": runs})

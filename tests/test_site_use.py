@@ -28,7 +28,7 @@ GLASS_ENDS = """() => document.querySelector('.bd-search-container .fa-magnifyin
         ("initialisation", "book/theory/signal_propagation.html"),
         ("receptive field", "book/scratch/receptive_field.html"),
         ("weight decay", "book/training/weight_without_size.html"),
-        ("multiply-adds", "book/pytorch/residual_networks.html"),
+        ("multiply-adds", "book/pytorch/counting.html"),
         ("退化", "book/glossary.html#term-degradation"),
         ("残差", "book/glossary.html#term-residual-block"),
         ("残差块", "book/glossary.html#term-residual-block"),

@@ -4,6 +4,7 @@ from resnet_tutorial.drawings.blocks import blocks, shortcuts
 from resnet_tutorial.drawings.chain import averaged, chain
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
+from resnet_tutorial.drawings.counted import layout, pairs, shares
 from resnet_tutorial.drawings.curves import histogram, slopes
 from resnet_tutorial.drawings.field import field
 from resnet_tutorial.drawings.flow import flow, paths
@@ -29,9 +30,12 @@ __all__ = [
     "im2col",
     "inserted",
     "layers",
+    "layout",
     "norm_axes",
+    "pairs",
     "paths",
     "removed",
+    "shares",
     "shortcuts",
     "slopes",
     "spread",

@@ -1,6 +1,7 @@
 """Drawings in a plane: a step that turns a weight, the balance of step and decay, eigenvalues, the
 arms of an experiment.
 
+Chapters: training/recipe, theory/gradient_flow, training/comparing.
 Chapters: training/weight_without_size, theory/gradient_flow, training/depth_sweep.
 """
 
@@ -157,7 +158,7 @@ def arms(values: Mapping[str, Sequence[float]], unit: str) -> Drawing:
     """The arms of an experiment, one below the other: a dot for each run, a line at their mean.
 
     ``unit`` names the axis, as in "test error (%)". Names that begin with plain are orange, with
-    res blue. Chapter: training/depth_sweep.
+    res blue. Chapter: training/comparing.
 
     >>> arms({"plain20": [4.0, 5.0], "resnet20": [2.0, 3.0]}, "test error (%)").alt
     'test error (%): plain20, mean 4.5 of 2 runs, 4 to 5; resnet20, mean 2.5 of 2 runs, 2 to 3.'

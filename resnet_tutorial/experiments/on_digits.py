@@ -33,6 +33,7 @@ EXPERIMENTS = {
             "scratch/residual_block",
             "training/recipe",
             "training/depth_sweep",
+            "training/comparing",
         ),
     ),
     # Forward the nets of digits_depth, backward without the shortcuts' gradient.
