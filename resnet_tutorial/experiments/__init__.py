@@ -19,6 +19,7 @@ from resnet_tutorial.experiments import on_digits, on_pictures
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import (
     Extended,
+    Levelled,
     Rescaled,
     Run,
     Unnormalized,
@@ -34,6 +35,7 @@ __all__ = [
     "QUICK",
     "Experiment",
     "Extended",
+    "Levelled",
     "Rescaled",
     "Run",
     "Unnormalized",
