@@ -28,6 +28,7 @@ INTERNAL = {
     "names",
     "palette",
     "paths",
+    "drawings.angles",
     "drawings.blocks",
     "drawings.columns",
     "drawings.convolution",

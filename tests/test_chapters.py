@@ -31,7 +31,6 @@ NOT_YET = {
     "scratch/convolution",
     "scratch/numpy_resnet",
     "scratch/residual_block",
-    "theory/shattered_gradients",
     "theory/signal_propagation",
     "training/depth_sweep",
     "training/recipe",

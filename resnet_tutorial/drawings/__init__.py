@@ -1,5 +1,6 @@
 """The book's drawings: a block, a net or an array in, a ``Drawing`` out."""
 
+from resnet_tutorial.drawings.angles import cosine_maps, half_circles
 from resnet_tutorial.drawings.blocks import blocks, shortcuts
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
@@ -17,9 +18,11 @@ __all__ = [
     "arms",
     "blocks",
     "classifier",
+    "cosine_maps",
     "decay_triangle",
     "discs",
     "flow",
+    "half_circles",
     "histogram",
     "im2col",
     "inserted",
