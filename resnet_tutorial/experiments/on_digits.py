@@ -159,28 +159,13 @@ EXPERIMENTS = {
         "theory/explosion",
         degrading(replace(LONG, lr=0.01), Levelled),
     ),
-    # Set when the first run of digits_levelled_long ended at 9 %: the level, or the small step?
-    "digits_levelled_long_lr0003": Experiment(
-        "Does degradation end with level steps of 0.003 and three times as many epochs?",
-        "theory/explosion",
-        degrading(replace(LONG, lr=0.003), Levelled),
-    ),
     # Five seeds more, set when the first three of digits_levelled_long ended at 9, 76 and 16 %.
     "digits_levelled_long_seeds": Experiment(
         "How often does the deep plain net learn with level steps in three times as many epochs?",
         "theory/explosion",
         [Levelled("plain56", replace(LONG, lr=0.01), s, parts=NARROW) for s in range(3, 8)],
     ),
-    "digits_quick_long_seeds": Experiment(
-        "How often does the deep plain net learn as usual in three times as many epochs?",
-        "theory/explosion",
-        grid(("plain56",), range(3, 8), LONG, parts=NARROW),
-    ),
-    "digits_quick_long_lr003": Experiment(
-        "How much of the degradation is left after 24 epochs at three tenths of the rate?",
-        "theory/explosion",
-        degrading(replace(LONG, lr=0.03)),
-    ),
+    # A control, set after digits_levelled_long: is it the level, or the small rate?
     "digits_quick_long_lr001": Experiment(
         "How much of the degradation is left after 24 epochs at a tenth of the rate?",
         "theory/explosion",
