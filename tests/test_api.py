@@ -53,6 +53,7 @@ INTERNAL = {
     "experiments.experiment",
     "experiments.kinds",
     "experiments.on_digits",
+    "experiments.on_explosion",
     "experiments.on_pictures",
     "experiments.recipes",
     "models.named",
