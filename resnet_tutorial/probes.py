@@ -235,7 +235,7 @@ def weight_gradient_cosines(
 ) -> Float64[np.ndarray, " layers"]:
     """Cosine between the gradients dL/dW of two batches, for each convolution of the main path.
 
-    No rescaling of a layer's weights changes it. Chapter: theory/gradient_flow.
+    No rescaling of a layer's weights changes it. Chapter: theory/explosion.
 
     >>> from resnet_tutorial.models import build
     >>> batch = torch.randn(8, 3, 8, 8), torch.arange(8)

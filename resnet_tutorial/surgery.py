@@ -1,9 +1,10 @@
-"""Networks changed on purpose: deeper, rescaled, or without batch norm.
+"""Networks changed on purpose: deeper, rescaled, with level steps, or without batch norm.
 
-Chapters: problem/degradation, theory/gradient_flow.
+Chapters: problem/degradation, theory/explosion.
 """
 
 import copy
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -100,7 +101,7 @@ def _check_plain(net: ResNet) -> None:
 
 
 def without_batch_norm(net: ResNet) -> ResNet:
-    """A copy in which nothing stands where a batch norm stood. Chapter: theory/gradient_flow.
+    """A copy in which nothing stands where a batch norm stood. Chapter: theory/explosion.
 
     >>> from resnet_tutorial.models import build
     >>> without_batch_norm(build("resnet8")).bn1
@@ -120,7 +121,7 @@ def scale_free_groups(net: ResNet) -> list[list[nn.Parameter]]:
     One group is a convolution's weight, the next its batch norm's gamma and beta: what follows
     is positively homogeneous up to the next batch norm, which divides the number out. The last
     batch norm feeds the classifier and is no such group. Raises ValueError unless `net` is plain.
-    Chapter: theory/gradient_flow.
+    Chapter: theory/explosion.
 
     >>> from resnet_tutorial.models import build
     >>> len(scale_free_groups(build("plain8")))  # 7 convolutions and 6 of the 7 batch norms
@@ -160,7 +161,7 @@ def equalise_gradients(
     A group times s has its gradient divided by s, so s^2 is the group's relative gradient over
     that of the last convolution, which stays as it is. Each batch norm's epsilon grows with the
     variance it is added to, so that both statements are exact. Running averages are not touched.
-    Raises ValueError unless `net` is plain. Chapter: theory/gradient_flow.
+    Raises ValueError unless `net` is plain. Chapter: theory/explosion.
 
     >>> from resnet_tutorial.models import build
     >>> x, labels = torch.randn(8, 3, 8, 8), torch.arange(8)
@@ -179,3 +180,37 @@ def equalise_gradients(
     for norm, before, convolution in zip(norms, below, scales[::2], strict=True):
         norm.eps *= (before * convolution).item() ** 2
     return net
+
+
+def level_gradients(net: nn.Module) -> None:
+    """From now on every backward pass brings each layer's gradient to the norm of its parameters.
+
+    A layer is a module with parameters of its own: a convolution, a batch norm (gamma and beta
+    together), the classifier. A step of SGD without momentum and weight decay then moves every
+    layer by the learning rate times its norm; a gradient of exactly zero stays. Expects
+    `zero_grad()` before each backward pass. Chapter: theory/explosion.
+
+    >>> net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    >>> level_gradients(net)
+    >>> net(torch.randn(8, 4)).square().mean().backward()
+    >>> torch.allclose(_norm([p.grad for p in net[0].parameters()]), _norm(net[0].parameters()))
+    True
+    """
+    for module in net.modules():
+        layer = list(module.parameters(recurse=False))
+        for parameter in layer:
+            parameter.register_post_accumulate_grad_hook(lambda _, layer=layer: _level(layer))
+
+
+@torch.no_grad()
+def _level(layer: list[nn.Parameter]) -> None:
+    """Acts when the last gradient of the layer has come."""
+    if all(parameter.grad is not None for parameter in layer):
+        gradient = _norm(parameter.grad for parameter in layer)
+        scale = torch.where(gradient > 0, _norm(layer) / gradient, 1.0)
+        for parameter in layer:
+            parameter.grad.mul_(scale)
+
+
+def _norm(tensors: Iterable[Tensor]) -> Float[Tensor, ""]:
+    return torch.stack([t.detach().norm() for t in tensors]).norm()

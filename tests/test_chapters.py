@@ -26,8 +26,6 @@ LEAST_DRAWINGS, LEAST_PREDICTIONS = 2, 2
 NOT_YET = {
     "problem/residual_learning",
     "pytorch/architectures",
-    "theory/gradient_flow",
-    "theory/shattered_gradients",
     "theory/signal_propagation",
     "training/depth_sweep",
     "training/recipe",

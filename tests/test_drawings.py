@@ -318,6 +318,10 @@ def examples():
         lambda: drawings.arms({"plain20": [3.2, 4.1], "resnet20": [1.5, 2.25]}, "error (%)"),
     )
     yield "paths", lambda: drawings.paths(4)
+    yield "half circles", lambda: drawings.half_circles(np.pi / 3)
+    yield "opposite", lambda: drawings.half_circles(np.pi)
+    curves = {"without batch norm": steps**2, "with batch norm": steps}
+    yield "cosine maps", lambda: drawings.cosine_maps(steps, curves)
     parts = {"stem": 3, "stage 1": 40, "stage 2": 30, "stage 3": 30}
     yield "shares", lambda: drawings.shares({"weights": parts, "multiply-adds": {"head": 5}})
     wrong = np.random.default_rng(0).random((6, 500)) < 0.05
@@ -629,6 +633,46 @@ def test_arms_show_every_run_and_the_mean():
     assert {"mean 3", "mean 0.5", "0", "6", "error (%)"} <= set(texts(drawing))
     [mean] = [p[0, 0] for p in lines_of(drawing, PLAIN)]
     assert mean + MARGIN == pytest.approx(x[0] + (x[1] - x[0]) * 2, abs=0.2)
+
+
+def points_of(path):
+    return np.array(re.findall(r"-?[\d.]+", path), float).reshape(-1, 2)
+
+
+@pytest.mark.parametrize("angle", [0.4, np.pi / 2, 2.5])
+def test_the_filled_sector_is_what_both_half_circles_share(angle):
+    drawing = drawings.half_circles(angle)
+    paths = [e.values for e in seen(drawing) if e.tag == "path"]
+    [sector] = [points_of(v["d"]) for v in paths if "stroke" not in v]
+    arcs = [points_of(v["d"]) for v in paths if v.get("stroke-width") == "4"]
+    center = sector[0]
+
+    def turn(points):
+        return np.unwrap(np.arctan2(center[1] - points[:, 1], points[:, 0] - center[0]))
+
+    ends = [(turn(a)[0], turn(a)[-1]) for a in arcs]
+    assert [high - low for low, high in ends] == pytest.approx([np.pi, np.pi], abs=0.01)
+    shared = min(high for _, high in ends) - max(low for low, _ in ends)
+    drawn = turn(sector[1:])
+    assert drawn[-1] - drawn[0] == pytest.approx(shared, abs=0.01)
+    assert shared == pytest.approx(np.pi - angle, abs=0.01)
+    assert f"{1 - angle / np.pi:.0%} are on for x′" in texts(drawing)
+    with pytest.raises(ValueError, match="between 0 and pi, got 90"):
+        drawings.half_circles(90.0)
+
+
+def test_cosine_maps_are_drawn_where_they_are():
+    cosines = np.linspace(-1, 1, 5)
+    maps = {"one": cosines**2, "other": 0.5 * cosines}
+    drawing = drawings.cosine_maps(cosines, maps)
+    [frame] = [e.values for e in seen(drawing) if e.tag == "rect" and e.values["fill"] == "none"]
+    left, top, side = (float(frame[k]) for k in ("x", "y", "width"))
+    paths = [e.values for e in seen(drawing) if e.tag == "path"]
+    curves = [points_of(v["d"]) for v in paths if v.get("stroke-width") == "2.6"]
+    for values, curve in zip(maps.values(), (c for c in curves if len(c) == 5), strict=True):
+        np.testing.assert_allclose((curve[:, 0] - left) / side * 2 - 1, cosines, atol=0.01)
+        np.testing.assert_allclose(1 - (curve[:, 1] - top) / side * 2, values, atol=0.01)
+    assert {"one", "other"} <= set(texts(drawing))
 
 
 # ---- curves and bars -----------------------------------------------------------------------------

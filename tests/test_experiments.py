@@ -14,6 +14,7 @@ from resnet_tutorial.experiments import (
     EXPERIMENTS,
     Experiment,
     Extended,
+    Levelled,
     Rescaled,
     Run,
     Unnormalized,
@@ -101,6 +102,20 @@ def test_a_rescaled_run_starts_from_the_same_function_with_equal_gradients():
     torch.testing.assert_close(net(images), built(images), rtol=1e-3, atol=1e-3)
     before, after = (surgery.relative_gradients(n, images, labels) for n in (built, net))
     assert before.max() > 2 * before.min() and after.max() < 1.01 * after.min()
+
+
+def test_a_levelled_run_starts_from_the_built_net_and_moves_each_layer_by_the_rate():
+    recipe = replace(QUICK, lr=0.1, momentum=0.0, weight_decay=0.0, epochs=1, batch_size=1297)
+    recipe = replace(recipe, schedule=Cosine(warmup=0))
+    run = Levelled("plain8", recipe, seed=1, parts=RUN.parts)
+    built, net = run.build(), run.start()
+    fit(net, data.load("digits"), recipe, seed=1, device="cpu")  # a single step
+    for old, new in zip(built.modules(), net.modules(), strict=True):
+        before, after = (list(m.parameters(recurse=False)) for m in (old, new))
+        if before:
+            moved = torch.stack([(a - b).norm() for a, b in zip(after, before, strict=True)]).norm()
+            size = torch.stack([b.norm() for b in before]).norm()
+            assert abs(moved / size - 0.1) < 1e-4
 
 
 def test_an_unnormalized_run_has_no_batch_norm_and_the_same_kernels():

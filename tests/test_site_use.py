@@ -24,7 +24,7 @@ GLASS_ENDS = """() => document.querySelector('.bd-search-container .fa-magnifyin
         ("shortcut", "book/glossary.html"),
         ("degradation", "book/problem/degradation.html"),
         ("batch norm", "book/scratch/batch_norm.html"),
-        ("vanishing gradient", "book/theory/gradient_flow.html"),
+        ("vanishing gradient", "book/theory/explosion.html"),
         ("initialisation", "book/theory/signal_propagation.html"),
         ("receptive field", "book/scratch/receptive_field.html"),
         ("weight decay", "book/training/weight_without_size.html"),
@@ -104,7 +104,7 @@ def preview(tab):
 
 
 def test_a_term_shows_its_definition(tab, read, site):
-    read(tab, "book/theory/gradient_flow.html")
+    read(tab, "book/theory/explosion.html")
     link = tab.locator(TERM, has_text="vanishing gradient").first
     link.hover()
     assert "shrinks" in preview(tab).inner_text()

@@ -149,3 +149,33 @@ def test_nets_with_shortcuts_have_no_free_scales(images, labels):
     net = models.build("resnet8", **PARTS).double()
     with pytest.raises(ValueError, match="expected plain nets, got one of BasicBlock"):
         surgery.equalise_gradients(net, images, labels)
+
+
+def test_levelled_gradients_have_the_norm_of_their_layer_and_their_direction(images, labels):
+    torch.manual_seed(0)
+    net = models.build("plain8", in_channels=images.shape[1]).double()
+    twin = models.build("plain8", in_channels=images.shape[1]).double()
+    twin.load_state_dict(net.state_dict())
+    surgery.level_gradients(net)
+    for _ in range(2):  # zero_grad begins each step anew
+        for one in (net, twin):
+            one.zero_grad()
+            torch.nn.functional.cross_entropy(one(images), labels).backward()
+    layers = 0
+    for module, other in zip(net.modules(), twin.modules(), strict=True):
+        layer, plain = (list(m.parameters(recurse=False)) for m in (module, other))
+        if layer:
+            layers += 1
+            w, g, h = (
+                torch.cat([t.detach().flatten() for t in tensors])
+                for tensors in (layer, [p.grad for p in layer], [p.grad for p in plain])
+            )
+            torch.testing.assert_close(g, h * w.norm() / h.norm(), rtol=1e-9, atol=1e-12)
+    assert layers == 7 + 7 + 1
+
+
+def test_a_gradient_of_zero_stays_when_levelled():
+    net = torch.nn.Linear(3, 2)
+    surgery.level_gradients(net)
+    (0 * net(torch.ones(1, 3))).sum().backward()
+    assert net.weight.grad.abs().max() == 0

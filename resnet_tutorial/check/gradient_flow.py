@@ -1,4 +1,4 @@
-"""Checkers of the exercises of theory/gradient_flow."""
+"""Checkers of the exercises of theory/gradient_flow and theory/explosion."""
 
 from collections.abc import Callable
 
@@ -72,7 +72,7 @@ def layer_scales(function: Callable) -> Verdict:
     """Whether `function(gradients, weights)` rescales layers to equal relative gradients.
 
     Both are norms (L,), first layer first; the answer is a factor for each layer's weights, the
-    last of them 1. Chapter: theory/gradient_flow
+    last of them 1. Chapter: theory/explosion
     """
     examples = {
         "gradients 4 and 1, equal weights": ([4.0, 1.0], [1.0, 1.0]),

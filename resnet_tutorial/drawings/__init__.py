@@ -1,5 +1,6 @@
 """The book's drawings: a block, a net or an array in, a ``Drawing`` out."""
 
+from resnet_tutorial.drawings.angles import cosine_maps, half_circles
 from resnet_tutorial.drawings.blocks import blocks, shortcuts
 from resnet_tutorial.drawings.chain import averaged, chain
 from resnet_tutorial.drawings.columns import inserted, layers
@@ -22,10 +23,12 @@ __all__ = [
     "blocks",
     "chain",
     "classifier",
+    "cosine_maps",
     "decay_triangle",
     "discs",
     "field",
     "flow",
+    "half_circles",
     "histogram",
     "im2col",
     "inserted",

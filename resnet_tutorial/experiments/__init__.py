@@ -15,10 +15,11 @@ from pathlib import Path
 from statistics import median
 
 from resnet_tutorial import Mistake, data, names, records
-from resnet_tutorial.experiments import on_digits, on_pictures
+from resnet_tutorial.experiments import on_digits, on_explosion, on_pictures
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import (
     Extended,
+    Levelled,
     Rescaled,
     Run,
     Unnormalized,
@@ -34,6 +35,7 @@ __all__ = [
     "QUICK",
     "Experiment",
     "Extended",
+    "Levelled",
     "Rescaled",
     "Run",
     "Unnormalized",
@@ -47,7 +49,7 @@ __all__ = [
 ]
 
 # Every experiment of the book, by its name.
-EXPERIMENTS = on_digits.EXPERIMENTS | on_pictures.EXPERIMENTS
+EXPERIMENTS = on_digits.EXPERIMENTS | on_explosion.EXPERIMENTS | on_pictures.EXPERIMENTS
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = Path("runs")  # checkpoints and weights, in the working directory
 

@@ -1,6 +1,6 @@
 """Kinds of training runs, as data, and how they are executed side by side.
 
-Chapters: problem/degradation, theory/gradient_flow, training/depth_sweep.
+Chapters: problem/degradation, theory/explosion, training/depth_sweep.
 """
 
 import multiprocessing
@@ -157,6 +157,23 @@ class Rescaled(Run):
         train = data.load(self.data).train.take(slice(self.recipe.batch_size))
         images = torch.from_numpy(data.load(self.data).normalize(train.images))
         return surgery.equalise_gradients(self.build(), images, torch.from_numpy(train.labels))
+
+
+@dataclass(frozen=True)
+class Levelled(Run):
+    """A run in which every layer's gradient has the norm of its parameters, at every step.
+
+    See `surgery.level_gradients`. The learning rate is then a relative one.
+
+    >>> Levelled("plain20", Recipe(epochs=1), seed=0).variant
+    {'kind': 'Levelled'}
+    """
+
+    def start(self) -> torch.nn.Module:
+        """The built network, whose gradients are levelled from the first step on."""
+        net = self.build()
+        surgery.level_gradients(net)
+        return net
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def profiles(
 def laws(net: Net) -> tuple[Float[np.ndarray, " blocks1"], Float[np.ndarray, " blocks1"]]:
     """Theory of `profiles`, for standard normal x and cotangent: (he-depth), (he-backward),
     (residual-growth), (bn-second-moment) of theory/signal_propagation; (explosion) and
-    (residual-growth) of theory/gradient_flow."""
+    (residual-explosion) of theory/explosion."""
     number = net.depth // net.layers_a_block
     forward, backward = np.ones(number + 1), np.ones(number)  # squares; factors of squares
     if not net.skip and net.batch_norm:
