@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from resnet_tutorial import data, drawings, models, surgery
-from resnet_tutorial.drawings.svg import MARGIN, WIDTH, width_of
+from resnet_tutorial.drawings.svg import INK, MARGIN, WIDTH, width_of
 from resnet_tutorial.models import (
     BasicBlock,
     Bottleneck,
@@ -274,6 +274,10 @@ def examples():
     yield "triangle", lambda: drawings.decay_triangle(0.5, 0.2)
     yield "discs", lambda: drawings.discs({"plain": np.array([0.5, 1j]), "other": np.array([2.2])})
     yield (
+        "descents",
+        lambda: drawings.descents({"plain": [0.0, 3.0, 4.5], "residual": [5.0, 5.05]}, 5.1),
+    )
+    yield (
         "arms",
         lambda: drawings.arms({"plain20": [3.2, 4.1], "resnet20": [1.5, 2.25]}, "error (%)"),
     )
@@ -515,6 +519,20 @@ def test_arms_show_every_run_and_the_mean():
     assert {"mean 3", "mean 0.5", "0", "6", "error (%)"} <= set(texts(drawing))
     [mean] = [p[0, 0] for p in lines_of(drawing, PLAIN)]
     assert mean + MARGIN == pytest.approx(x[0] + (x[1] - x[0]) * 2, abs=0.2)
+
+
+def test_descents_show_every_step_of_every_model():
+    ways = {"plain": [0.0, 2.0, 3.0], "residual": [3.5, 3.75]}
+    drawing = drawings.descents(ways, target=4.0)
+    marks = [e for e in seen(drawing) if e.tag == "circle"]
+    dots, rings = ([e for e in marks if e.values["r"] == r] for r in ("3", "7"))
+    assert [d.values["fill"] for d in dots] == [PLAIN] * 2 + [RESIDUAL]
+    assert [r.values["stroke"] for r in rings] == [PLAIN, RESIDUAL]
+    [goal] = [p[0, 0] + MARGIN for p in lines_of(drawing, INK)]
+    x = np.array([e.x for e in (*rings, *dots)])
+    places = (x - x[0]) / (goal - x[0]) * 4
+    np.testing.assert_allclose(places, [0.0, 3.5, 2.0, 3.0, 3.75], atol=0.01)
+    assert {"start: 0", "start: 3.5", "wanted: 4"} <= set(texts(drawing))
 
 
 # ---- curves and bars -----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
 from resnet_tutorial.drawings.curves import histogram, slopes
 from resnet_tutorial.drawings.flow import flow, paths
-from resnet_tutorial.drawings.ideas import classifier
+from resnet_tutorial.drawings.ideas import classifier, descents
 from resnet_tutorial.drawings.networks import stages
 from resnet_tutorial.drawings.norm import norm_axes, removed
 from resnet_tutorial.drawings.plane import arms, decay_triangle, discs
@@ -18,6 +18,7 @@ __all__ = [
     "blocks",
     "classifier",
     "decay_triangle",
+    "descents",
     "discs",
     "flow",
     "histogram",
