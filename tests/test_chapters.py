@@ -32,7 +32,6 @@ NOT_YET = {
     "scratch/residual_block",
     "theory/gradient_flow",
     "theory/shattered_gradients",
-    "theory/signal_propagation",
     "training/depth_sweep",
     "training/recipe",
     "training/scaling_up",

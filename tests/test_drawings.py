@@ -273,6 +273,7 @@ def examples():
     yield "histogram", lambda: drawings.histogram(10.0 ** np.abs(steps), "energy")
     yield "triangle", lambda: drawings.decay_triangle(0.5, 0.2)
     yield "discs", lambda: drawings.discs({"plain": np.array([0.5, 1j]), "other": np.array([2.2])})
+    yield "sizes", lambda: drawings.sizes({"plain": 0.4 ** np.arange(13), "residual": [1, 64.0]})
     yield (
         "descents",
         lambda: drawings.descents({"plain": [0.0, 3.0, 4.5], "residual": [5.0, 5.05]}, 5.1),
@@ -545,6 +546,16 @@ def test_a_slope_is_the_slope_of_the_curve_above_it():
     ratio = np.diff(y[:, 1]) / (slope[:, 1] - slope[:, 1].mean())
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.1)  # coordinates have one decimal
     assert "changes its sign 1 times" in drawings.slopes(x, {"plain": x**2}).alt
+
+
+def test_sizes_are_the_heights_of_bars():
+    drawing = drawings.sizes({"plain, small": [1.0, 0.5, 0.125], "residual": [1.0, 4.0]})
+    bars = [e for e in seen(drawing) if e.tag == "rect"][1:]
+    high = np.array([float(e.values["height"]) for e in bars])
+    np.testing.assert_allclose(high[:3] / high[0], [1, 0.5, 0.125], atol=0.01)
+    assert high[4] == pytest.approx(4 * high[3], abs=0.3)
+    assert [e.values["fill"] for e in bars] == [PLAIN] * 3 + [RESIDUAL] * 2
+    assert {"1", "0.12", "4"} <= set(texts(drawing))
 
 
 def test_the_histogram_counts_every_value_and_marks_mean_and_median():

@@ -3,7 +3,7 @@
 from resnet_tutorial.drawings.blocks import blocks, shortcuts
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
-from resnet_tutorial.drawings.curves import histogram, slopes
+from resnet_tutorial.drawings.curves import histogram, sizes, slopes
 from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier, descents
 from resnet_tutorial.drawings.networks import stages
@@ -29,6 +29,7 @@ __all__ = [
     "paths",
     "removed",
     "shortcuts",
+    "sizes",
     "slopes",
     "spread",
     "stages",

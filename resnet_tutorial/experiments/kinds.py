@@ -186,7 +186,7 @@ class Decayed(Run):
     last, "head" the last batch norm and the classifier. An `epsilon` replaces that of every batch
     norm. The recipe's own decay must be 0.
 
-    >>> Decayed("plain8", Recipe(weight_decay=0), seed=0, groups=("head",), decay=0.1).variant
+    >>> Decayed("plain8", Recipe(weight_decay=0.0), seed=0, groups=("head",), decay=0.1).variant
     {'kind': 'Decayed', 'groups': 'head', 'decay': 0.1, 'epsilon': None}
     """
 
