@@ -273,7 +273,7 @@ def examples():
     yield "histogram", lambda: drawings.histogram(10.0 ** np.abs(steps), "energy")
     yield "triangle", lambda: drawings.decay_triangle(0.5, 0.2)
     yield "discs", lambda: drawings.discs({"plain": np.array([0.5, 1j]), "other": np.array([2.2])})
-    yield "sizes", lambda: drawings.sizes({"plain": 0.4 ** np.arange(13), "residual": [1, 64.0]})
+    yield "sizes", lambda: drawings.sizes({"plain": 0.4 ** np.arange(13), "residual": [1.0, 64.0]})
     yield (
         "descents",
         lambda: drawings.descents({"plain": [0.0, 3.0, 4.5], "residual": [5.0, 5.05]}, 5.1),

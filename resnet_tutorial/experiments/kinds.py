@@ -187,7 +187,7 @@ class Decayed(Run):
     norm. The recipe's own decay must be 0.
 
     >>> Decayed("plain8", Recipe(weight_decay=0.0), seed=0, groups=("head",), decay=0.1).variant
-    {'kind': 'Decayed', 'groups': 'head', 'decay': 0.1, 'epsilon': None}
+    {'kind': 'Decayed', 'groups': 'head', 'decay': '0.1'}
     """
 
     groups: tuple[str, ...]
@@ -196,8 +196,9 @@ class Decayed(Run):
 
     @property
     def variant(self) -> dict:
-        groups = " ".join(self.groups)
-        return {**super().variant, "groups": groups, "decay": self.decay, "epsilon": self.epsilon}
+        parts = {"groups": " ".join(self.groups), "decay": str(self.decay)}
+        epsilon = {"epsilon": str(self.epsilon)} if self.epsilon else {}
+        return {**super().variant, **parts, **epsilon}
 
     def start(self) -> torch.nn.Module:
         """The built network; its gradients of the groups contain decay, as in torch's SGD."""
