@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from resnet_tutorial import data, drawings, models, surgery
+from resnet_tutorial.drawings.svg import INK, MARGIN, WIDTH, width_of
 from resnet_tutorial.drawings.svg import MARGIN, WEIGHTS, WIDTH, width_of
 from resnet_tutorial.models import (
     BasicBlock,
@@ -313,6 +314,11 @@ def examples():
     steps_of = {"w": (np.array([3.0, 4]), np.array([-8.0, 6])), "v": (IMAGE[0], IMAGE[1])}
     yield "turns", lambda: drawings.turns(steps_of, 0.1)
     yield "discs", lambda: drawings.discs({"plain": np.array([0.5, 1j]), "other": np.array([2.2])})
+    yield "sizes", lambda: drawings.sizes({"plain": 0.4 ** np.arange(13), "residual": [1.0, 64.0]})
+    yield (
+        "descents",
+        lambda: drawings.descents({"plain": [0.0, 3.0, 4.5], "residual": [5.0, 5.05]}, 5.1),
+    )
     yield (
         "arms",
         lambda: drawings.arms({"plain20": [3.2, 4.1], "resnet20": [1.5, 2.25]}, "error (%)"),
@@ -635,6 +641,20 @@ def test_arms_show_every_run_and_the_mean():
     assert mean + MARGIN == pytest.approx(x[0] + (x[1] - x[0]) * 2, abs=0.2)
 
 
+def test_descents_show_every_step_of_every_model():
+    ways = {"plain": [0.0, 2.0, 3.0], "residual": [3.5, 3.75]}
+    drawing = drawings.descents(ways, target=4.0)
+    marks = [e for e in seen(drawing) if e.tag == "circle"]
+    dots, rings = ([e for e in marks if e.values["r"] == r] for r in ("3", "7"))
+    assert [d.values["fill"] for d in dots] == [PLAIN] * 2 + [RESIDUAL]
+    assert [r.values["stroke"] for r in rings] == [PLAIN, RESIDUAL]
+    [goal] = [p[0, 0] + MARGIN for p in lines_of(drawing, INK)]
+    x = np.array([e.x for e in (*rings, *dots)])
+    places = (x - x[0]) / (goal - x[0]) * 4
+    np.testing.assert_allclose(places, [0.0, 3.5, 2.0, 3.0, 3.75], atol=0.01)
+    assert {"start: 0", "start: 3.5", "wanted: 4"} <= set(texts(drawing))
+
+
 def points_of(path):
     return np.array(re.findall(r"-?[\d.]+", path), float).reshape(-1, 2)
 
@@ -685,6 +705,16 @@ def test_a_slope_is_the_slope_of_the_curve_above_it():
     ratio = np.diff(y[:, 1]) / (slope[:, 1] - slope[:, 1].mean())
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.1)  # coordinates have one decimal
     assert "changes its sign 1 times" in drawings.slopes(x, {"plain": x**2}).alt
+
+
+def test_sizes_are_the_heights_of_bars():
+    drawing = drawings.sizes({"plain, small": [1.0, 0.5, 0.125], "residual": [1.0, 4.0]})
+    bars = [e for e in seen(drawing) if e.tag == "rect"][1:]
+    high = np.array([float(e.values["height"]) for e in bars])
+    np.testing.assert_allclose(high[:3] / high[0], [1, 0.5, 0.125], atol=0.01)
+    assert high[4] == pytest.approx(4 * high[3], abs=0.3)
+    assert [e.values["fill"] for e in bars] == [PLAIN] * 3 + [RESIDUAL] * 2
+    assert {"1", "0.12", "4"} <= set(texts(drawing))
 
 
 def test_the_histogram_counts_every_value_and_marks_mean_and_median():

@@ -12,6 +12,7 @@ import torch
 from resnet_tutorial import data, experiments, models, records, surgery
 from resnet_tutorial.experiments import (
     EXPERIMENTS,
+    Decayed,
     Experiment,
     Extended,
     Levelled,
@@ -122,6 +123,42 @@ def test_an_unnormalized_run_has_no_batch_norm_and_the_same_kernels():
     run = Unnormalized("resnet8", QUICK, seed=1, parts=RUN.parts)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in run.start().modules())
     assert torch.equal(run.start().conv1.weight, RUN.start().conv1.weight)
+
+
+def gradients(net):
+    """Of a loss that every parameter of the net has a part in."""
+    torch.manual_seed(0)
+    (net.train()(torch.randn(4, 1, 8, 8)) ** 2).mean().backward()
+    return {name: p.grad for name, p in net.named_parameters()}
+
+
+@pytest.mark.parametrize("group", ["kernels", "inner", "head"])
+def test_a_decayed_run_decays_its_group_alone(group):
+    still = replace(QUICK, weight_decay=0.0)
+    run = Decayed("resnet8", still, seed=1, parts=RUN.parts, groups=(group,), decay=0.5)
+    net, plain = run.start(), run.build()
+    for parameter in (*net.parameters(), *plain.parameters()):
+        parameter.data += 1  # no parameter is 0, so decay shows
+    weights = dict(net.named_parameters())
+    before = gradients(plain)
+    groups = {"fc.weight": "head", "fc.bias": "head"}
+    groups |= {f"layer3.0.bn2.{part}": "head" for part in ("weight", "bias")}
+    for name, gradient in gradients(net).items():
+        own = groups.get(name, "kernels" if "conv" in name else "inner")
+        decay = 0.5 * weights[name] if own == group else 0 * weights[name]
+        torch.testing.assert_close(gradient, before[name] + decay)
+
+
+def test_a_decayed_run_of_all_groups_is_one_with_weight_decay():
+    decayed = replace(QUICK, weight_decay=0.0)
+    run = Decayed("plain8", decayed, seed=1, parts=RUN.parts,
+                  groups=("kernels", "inner", "head"), decay=0.1)  # fmt: skip
+    usual = replace(RUN, model="plain8", recipe=replace(QUICK, weight_decay=0.1))
+    one, other = (r.execute().curve[-1].train_loss for r in (run, usual))
+    assert one == pytest.approx(other, rel=1e-4)
+    norms = [m for m in replace(run, epsilon=1e-12).start().modules()
+             if isinstance(m, torch.nn.BatchNorm2d)]  # fmt: skip
+    assert {m.eps for m in norms} == {1e-12}
 
 
 def test_a_copy_does_not_stand_in_for_the_data_of_a_run(tmp_path, monkeypatch):

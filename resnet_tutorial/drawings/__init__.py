@@ -5,11 +5,11 @@ from resnet_tutorial.drawings.blocks import blocks, shortcuts
 from resnet_tutorial.drawings.chain import averaged, chain
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
+from resnet_tutorial.drawings.curves import histogram, sizes, slopes
 from resnet_tutorial.drawings.counted import layout, pairs, shares
-from resnet_tutorial.drawings.curves import histogram, slopes
 from resnet_tutorial.drawings.field import field
 from resnet_tutorial.drawings.flow import flow, paths
-from resnet_tutorial.drawings.ideas import classifier
+from resnet_tutorial.drawings.ideas import classifier, descents
 from resnet_tutorial.drawings.networks import stages
 from resnet_tutorial.drawings.norm import norm_axes, removed
 from resnet_tutorial.drawings.plane import arms, decay_triangle, discs, turns
@@ -25,6 +25,7 @@ __all__ = [
     "classifier",
     "cosine_maps",
     "decay_triangle",
+    "descents",
     "discs",
     "field",
     "flow",
@@ -40,6 +41,7 @@ __all__ = [
     "removed",
     "shares",
     "shortcuts",
+    "sizes",
     "slopes",
     "spread",
     "stages",

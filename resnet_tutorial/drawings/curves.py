@@ -1,9 +1,9 @@
-"""Arrays drawn as curves and bars: a function with its slope, a histogram with mean and median.
+"""Arrays drawn as curves and bars: a function with its slope, a histogram, sizes through depth.
 
 Chapters: theory/shattered_gradients, theory/signal_propagation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from resnet_tutorial.drawings.svg import (
     SMALL,
     Canvas,
     Drawing,
+    color_of,
     number,
     said_number,
 )
@@ -103,6 +104,42 @@ def histogram(values: Float[np.ndarray, " n"], unit: str, bins: int = 24) -> Dra
         f"{values.max():.3g}, logarithmic: the median is {np.median(values):.3g}, the mean "
         f"{values.mean():.3g}.",
     )
+
+
+def sizes(values: Mapping[str, Sequence[float] | Float[np.ndarray, " n"]]) -> Drawing:
+    """A size through the depth of nets: a row a net, a bar for the input and for every layer.
+
+    Each row has a scale of its own, and its first and last size in numbers. Names that begin with
+    plain are orange, others blue. Chapter: theory/signal_propagation.
+
+    >>> sizes({"plain": [1.0, 0.5, 0.25], "residual": [1.0, 1.4, 2.0]}).alt
+    'Sizes from layer to layer: plain, 1 to 0.25 in 2; residual, 1 to 2 in 2.'
+    """
+    canvas, said, high = Canvas(INNER), [], 46
+    for i, (name, row) in enumerate(values.items()):
+        color, floor = color_of(not name.startswith("plain")), 88 * i + 24 + high
+        canvas.text(0, floor - high - 14, name, color=color, weight="700")
+        left, step = 44, (INNER - 92) / len(row)
+        for j, value in enumerate(row):
+            tall = max(0.5, high * value / max(row))
+            canvas.rect(left + step * j + 1, floor - tall, step - 2, tall, color, None, 0)
+        canvas.line(left, floor, INNER - 48, floor, MUTED, 1)
+        first, last = said_two(row[0]), said_two(row[-1])
+        canvas.text(left - 6, floor - 6, first, SMALL, anchor="end")
+        canvas.text(INNER - 42, floor - 6, last, SMALL)
+        said.append(f"{name}, {first} to {last} in {len(row) - 1}")
+    canvas.height = 88 * len(values) - 8
+    return Drawing(canvas, f"Sizes from layer to layer: {'; '.join(said)}.")
+
+
+def said_two(value: float) -> str:
+    """Two digits, without an exponent where few zeros do.
+
+    >>> said_two(0.00012345), said_two(1.0), said_two(41.23), said_two(1.2e-7)
+    ('0.00012', '1', '41', '1e-07')
+    """
+    value = float(f"{value:.2g}")
+    return f"{value:g}" if value >= 1e-4 else f"{value:.0e}"
 
 
 def said_short(value: float) -> str:

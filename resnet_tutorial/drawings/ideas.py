@@ -1,9 +1,9 @@
-"""Ideas in one picture: what a classifier does, which paths lead through blocks, what flows back.
+"""Ideas in one picture: what a classifier does, how models come to what they should give.
 
-Chapters: problem/degradation, theory/gradient_flow, scratch/residual_block.
+Chapters: problem/degradation, problem/residual_learning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from resnet_tutorial.drawings.svg import (
     Drawing,
     Number,
     color_of,
+    said_number,
     shape_text,
 )
 
@@ -109,3 +110,38 @@ def _bars(
     text = f"the answer: {classes[best]}"
     canvas.text(x + 18, bottom, text, weight="700", color=color)
     return bottom + 8
+
+
+def descents(outputs: Mapping[str, Sequence[float]], target: float) -> Drawing:
+    """What models give after each learning step, on one line each, and what they should give.
+
+    The first value is the start, a ring; the others are dots, one a step. Names that begin with
+    plain are orange, others blue. Chapter: problem/residual_learning.
+
+    >>> descents({"plain": [0.0, 2.0, 3.0], "residual": [3.5, 3.75]}, target=4.0).alt
+    'Wanted is 4. plain starts at 0 and is at 3 after 2 steps; residual at 3.5, 3.75 after 1.'
+    """
+    every = [target, *(value for values in outputs.values() for value in values)]
+    low, high, left, right = min(every), max(every), 16, INNER - 34
+    scale = (right - left) / (high - low or 1)
+    canvas, said = Canvas(INNER), []
+    goal, bottom = left + scale * (target - low), 62 * len(outputs)
+    canvas.line(goal, 20, goal, bottom, INK, 1.6, "4 3")
+    canvas.text(goal, bottom + 14, f"wanted: {said_number(target)}", anchor="end", weight="700")
+    for i, (name, values) in enumerate(outputs.items()):
+        y, color = 62 * i + 40, color_of(not name.startswith("plain"))
+        canvas.text(0, y - 30, name, weight="700", color=color)
+        canvas.line(left, y, right, y, FAINT, 1)
+        for value in values[1:]:
+            canvas.circle(left + scale * (value - low), y, 3, color)
+        start = left + scale * (values[0] - low)
+        canvas.circle(start, y, 7, "none", color)
+        near = start > INNER / 2  # then the label would run into the wanted line
+        canvas.text(start - 12 if near else start + 12, y - 13, f"start: {said_number(values[0])}",
+                    SMALL, MUTED, "end" if near else "start")  # fmt: skip
+        first = ("starts at", " and is at") if i == 0 else ("at", ",")
+        said.append(f"{name} {first[0]} {said_number(values[0])}{first[1]} "
+                    f"{said_number(values[-1])} after {len(values) - 1}")  # fmt: skip
+    said[0] += " steps"
+    canvas.height = bottom + 20
+    return Drawing(canvas, f"Wanted is {said_number(target)}. {'; '.join(said)}.")

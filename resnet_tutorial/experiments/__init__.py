@@ -18,6 +18,7 @@ from resnet_tutorial import Mistake, data, names, records
 from resnet_tutorial.experiments import on_digits, on_explosion, on_pictures
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import (
+    Decayed,
     Extended,
     Levelled,
     Rescaled,
@@ -33,6 +34,7 @@ __all__ = [
     "EXPERIMENTS",
     "NARROW",
     "QUICK",
+    "Decayed",
     "Experiment",
     "Extended",
     "Levelled",

@@ -1,5 +1,7 @@
 """Kinds of training runs, as data, and how they are executed side by side.
 
+Chapters: problem/degradation, problem/residual_learning, theory/gradient_flow,
+training/depth_sweep.
 Chapters: problem/degradation, theory/explosion, training/depth_sweep.
 """
 
@@ -192,6 +194,41 @@ class Unnormalized(Run):
     def build(self) -> torch.nn.Module:
         """The network as it is before training, without batch norm."""
         return surgery.without_batch_norm(super().build())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decayed(Run):
+    """A run in which weight decay of strength `decay` acts on some `groups` of parameters only.
+
+    "kernels" are those of all convolutions, "inner" gamma and beta of every batch norm but the
+    last, "head" the last batch norm and the classifier. An `epsilon` replaces that of every batch
+    norm. The recipe's own decay must be 0.
+
+    >>> Decayed("plain8", Recipe(weight_decay=0.0), seed=0, groups=("head",), decay=0.1).variant
+    {'kind': 'Decayed', 'groups': 'head', 'decay': '0.1'}
+    """
+
+    groups: tuple[str, ...]
+    decay: float
+    epsilon: float | None = None
+
+    @property
+    def variant(self) -> dict:
+        parts = {"groups": " ".join(self.groups), "decay": str(self.decay)}
+        epsilon = {"epsilon": str(self.epsilon)} if self.epsilon else {}
+        return {**super().variant, **parts, **epsilon}
+
+    def start(self) -> torch.nn.Module:
+        """The built network; its gradients of the groups contain decay, as in torch's SGD."""
+        net = self.build()
+        norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        for norm in norms if self.epsilon else ():
+            norm.eps = self.epsilon
+        kernels = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
+        layers = {"kernels": kernels, "inner": norms[:-1], "head": [norms[-1], net.fc]}
+        for parameter in (p for g in self.groups for m in layers[g] for p in m.parameters()):
+            parameter.register_hook(lambda grad, p=parameter: grad + self.decay * p.detach())
+        return net
 
 
 def grid(models: Sequence[str], seeds: Sequence[int], recipe: Recipe, **settings) -> list[Run]:

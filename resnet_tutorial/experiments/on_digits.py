@@ -15,6 +15,7 @@ from resnet_tutorial.experiments.recipes import (
     QUICK,
     SHORT,
     brief,
+    decayed,
     extended,
 )
 from resnet_tutorial.train import Cosine, OneCycle, Steps
@@ -86,6 +87,26 @@ EXPERIMENTS = {
         "Does strong decay pull a residual net to the identity, a plain one to nothing?",
         "problem/residual_learning",
         grid(("plain20", "resnet20"), range(5), replace(SHORT, weight_decay=0.1), parts=NARROW),
+    ),
+    "digits_decay_kernels": Experiment(
+        "What does strong weight decay do when it acts on the kernels only?",
+        "problem/residual_learning",
+        decayed("kernels"),
+    ),
+    "digits_decay_inner": Experiment(
+        "What does strong decay do on gamma and beta of all batch norms but the last?",
+        "problem/residual_learning",
+        decayed("inner"),
+    ),
+    "digits_decay_head": Experiment(
+        "What does strong decay do on the last batch norm and the classifier?",
+        "problem/residual_learning",
+        decayed("head"),
+    ),
+    "digits_decay_epsilon": Experiment(
+        "Is batch norm's epsilon why strong decay fails the plain net? What if it is 1e-12?",
+        "problem/residual_learning",
+        decayed("kernels", "inner", "head", models=("plain20",), epsilon=1e-12),
     ),
     "digits_cold": Experiment(
         "What do the deepest nets reach without a warm-up?",

@@ -8,7 +8,7 @@ minutes; the paper's own is `train.PAPER`.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from resnet_tutorial.experiments.kinds import Extended, Run, grid
+from resnet_tutorial.experiments.kinds import Decayed, Extended, Run, grid
 from resnet_tutorial.train import PAPER, Cosine, OneCycle, Recipe, Steps
 
 DEPTHS = (
@@ -38,6 +38,15 @@ def extended(model: str, seed: int, recipe: Recipe) -> Extended:
     """`model`, narrow, from what plain20 learned under QUICK."""
     shallow = Run("plain20", QUICK, seed, parts=NARROW)
     return Extended(model, recipe, seed, parts=NARROW, shallow=shallow)
+
+
+def decayed(
+    *groups: str, models: Sequence[str] = ("plain20", "resnet20"), epsilon: float | None = None
+) -> list[Run]:
+    """Narrow nets under SHORT, five seeds, with a decay of 0.1 on these groups and no other."""
+    recipe = replace(SHORT, weight_decay=0.0)
+    some = {"groups": groups, "decay": 0.1, "epsilon": epsilon, "parts": NARROW}
+    return [Decayed(m, recipe, s, **some) for m in models for s in range(5)]
 
 
 # The paper's recipe in short: the digits' 8x8 pixels allow a shift by one, and no mirror image.
