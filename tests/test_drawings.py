@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from resnet_tutorial import data, drawings, models, surgery
-from resnet_tutorial.drawings.svg import INK, MARGIN, WIDTH, width_of
-from resnet_tutorial.drawings.svg import MARGIN, WEIGHTS, WIDTH, width_of
+from resnet_tutorial.drawings.svg import INK, MARGIN, WEIGHTS, WIDTH, width_of
 from resnet_tutorial.models import (
     BasicBlock,
     Bottleneck,

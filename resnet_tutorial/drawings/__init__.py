@@ -5,8 +5,8 @@ from resnet_tutorial.drawings.blocks import blocks, shortcuts
 from resnet_tutorial.drawings.chain import averaged, chain
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
-from resnet_tutorial.drawings.curves import histogram, sizes, slopes
 from resnet_tutorial.drawings.counted import layout, pairs, shares
+from resnet_tutorial.drawings.curves import histogram, sizes, slopes
 from resnet_tutorial.drawings.field import field
 from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier, descents
