@@ -25,7 +25,6 @@ LEAST_DRAWINGS, LEAST_PREDICTIONS = 2, 2
 #: Chapters that still wait for the form of two layers; the others obey its rules. None is added.
 NOT_YET = {
     "problem/residual_learning",
-    "pytorch/architectures",
     "pytorch/residual_networks",
     "scratch/batch_norm",
     "scratch/convolution",
