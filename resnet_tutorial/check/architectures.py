@@ -1,4 +1,4 @@
-"""Checkers of the exercises of pytorch/architectures."""
+"""Checkers of the exercises of pytorch/architectures and pytorch/weight_files."""
 
 from collections.abc import Callable
 

@@ -6,6 +6,7 @@ from resnet_tutorial import models
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import Unnormalized, grid
 from resnet_tutorial.experiments.recipes import (
+    ALL_PROJECTED,
     BRIEF,
     COLD,
     DEPTHS,
@@ -78,6 +79,23 @@ EXPERIMENTS = {
         "problem/degradation",
         grid(("plain56",), range(2), replace(DIGITS, epochs=200)),
     ),
+    # Option C against the identity, at three lengths; three seeds each, decided before the runs.
+    **{
+        f"digits_option_a_{epochs}": Experiment(
+            f"What do {epochs} epochs of the quick recipe make of plain-56 and of option A?",
+            "pytorch/architectures",
+            grid(("plain56", "resnet56"), range(3), replace(QUICK, epochs=epochs), parts=NARROW),
+        )
+        for epochs in (5, 20, 40)
+    },
+    **{
+        f"digits_option_c_{epochs}": Experiment(
+            f"What do {epochs} epochs make of 56 layers with a projection in every shortcut?",
+            "pytorch/architectures",
+            grid(("resnet56",), range(3), replace(QUICK, epochs=epochs), parts=ALL_PROJECTED),
+        )
+        for epochs in (5, 20, 40)
+    },
     "digits_decay_weak": Experiment(
         "Where does the usual weight decay leave the branches of plain and residual nets?",
         "problem/residual_learning",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from resnet_tutorial.experiments.kinds import Decayed, Extended, Run, grid
+from resnet_tutorial.models import option_c
 from resnet_tutorial.train import PAPER, Cosine, OneCycle, Recipe, Steps
 
 DEPTHS = (
@@ -24,6 +25,7 @@ DEPTHS = (
 DIGITS = Recipe(epochs=15, batch_size=64, lr=0.05, schedule=Cosine(warmup=20))
 COLD = replace(DIGITS, schedule=Cosine(warmup=0))
 SHORT, NARROW = replace(DIGITS, epochs=6), (("widths", (8, 16, 32)),)
+ALL_PROJECTED = (*NARROW, ("shortcut", option_c))
 QUICK = Recipe(epochs=8, batch_size=128, lr=0.1, schedule=Cosine(warmup=10))
 GENTLE = replace(QUICK, lr=0.01)
 LONG = replace(QUICK, epochs=24)
