@@ -6,6 +6,7 @@ small notebook that breaks it.
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import chapters
@@ -327,6 +328,14 @@ def test_chapter(path):
 
 def test_chapters_that_wait_exist():
     assert NOT_YET <= {str(path.relative_to(BOOK).with_suffix("")) for path in NOTEBOOKS}
+
+
+def test_an_equation_has_its_name_alone():
+    """In the whole book, so that one can ask for (name)."""
+    names = Counter()
+    for path in NOTEBOOKS:
+        names.update(re.findall(r"\\tag\*?\{([^}]*)\}", markdown(nbformat.read(path, 4))))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def compared_share(notebooks):
