@@ -40,6 +40,7 @@ INTERNAL = {
     "drawings.plane",
     "drawings.svg",
     "drawings.trace",
+    "drawings.training",
     "data.arrays",
     "data.catalogue",
     "data.cifar",

@@ -35,8 +35,6 @@ NOT_YET = {
     "theory/shattered_gradients",
     "theory/signal_propagation",
     "training/depth_sweep",
-    "training/recipe",
-    "training/scaling_up",
 }
 LEAST_COMPARED = 0.70  # share of the book's text outputs that nbval compares strictly
 SALES = re.compile(

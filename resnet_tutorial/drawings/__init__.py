@@ -10,11 +10,13 @@ from resnet_tutorial.drawings.networks import stages
 from resnet_tutorial.drawings.norm import norm_axes, removed
 from resnet_tutorial.drawings.plane import arms, decay_triangle, discs
 from resnet_tutorial.drawings.svg import Canvas, Drawing
+from resnet_tutorial.drawings.training import bars, intervals, schedules, shares
 
 __all__ = [
     "Canvas",
     "Drawing",
     "arms",
+    "bars",
     "blocks",
     "classifier",
     "decay_triangle",
@@ -23,10 +25,13 @@ __all__ = [
     "histogram",
     "im2col",
     "inserted",
+    "intervals",
     "layers",
     "norm_axes",
     "paths",
     "removed",
+    "schedules",
+    "shares",
     "shortcuts",
     "slopes",
     "spread",

@@ -18,6 +18,7 @@ from resnet_tutorial import Mistake, data, names, records
 from resnet_tutorial.experiments import on_digits, on_pictures
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import (
+    DefaultStart,
     Extended,
     Rescaled,
     Run,
@@ -32,6 +33,7 @@ __all__ = [
     "EXPERIMENTS",
     "NARROW",
     "QUICK",
+    "DefaultStart",
     "Experiment",
     "Extended",
     "Rescaled",
