@@ -54,6 +54,7 @@ INTERNAL = {
     "experiments.kinds",
     "experiments.on_digits",
     "experiments.on_pictures",
+    "experiments.on_recipes",
     "experiments.recipes",
     "models.named",
     "scratch.layer",

@@ -5,7 +5,7 @@ Chapters: training/recipe, training/your_hardware, training/where_the_time_goes.
 
 from collections.abc import Mapping, Sequence
 from math import log10
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -30,27 +30,11 @@ DECADES, HIGH = 3, 78  # that a panel of a rate shows, and its height
 LEFT = 46  # for the numbers beside a panel
 
 
-@runtime_checkable
-class Schedule(Protocol):
-    """What moves the rate, as `train.Steps` and `train.Cosine` do."""
-
-    def factor(self, step: int, steps: int) -> float:
-        """What the peak rate is multiplied with at `step` of `steps`."""
-
-
-@runtime_checkable
-class Interval(Protocol):
-    """A difference with its interval, as `compare.Comparison`."""
-
-    difference: float
-    low: float
-    high: float
-
-
-def schedules(of: Mapping[str, Schedule], rate: float, steps: int) -> Drawing:
+def schedules(of: Mapping[str, Any], rate: float, steps: int) -> Drawing:
     """The learning rate of every step, a panel for each schedule, on a logarithmic axis.
 
-    ``rate`` is the peak. Below a thousandth of the peak the curve runs along the floor.
+    A schedule has ``factor(step, steps)``, as `train.Steps` and `train.Cosine`; ``rate`` is the
+    peak. Below a thousandth of the peak the curve runs along the floor.
     Chapter: training/recipe.
 
     >>> from resnet_tutorial.train import Steps
@@ -95,12 +79,13 @@ def said_rate(rate: float) -> str:
 
 
 def intervals(
-    found: Mapping[str, Interval], unit: str, span: tuple[Number, Number] | None = None
+    found: Mapping[str, Any], unit: str, span: tuple[Number, Number] | None = None
 ) -> Drawing:
     """Differences with their intervals, one below the other; blue where 0 lies outside.
 
-    Each has a ``difference`` between ``low`` and ``high``, fractions, and is drawn in points of
-    100. What leaves ``span`` (in points) ends in an arrow's head. Chapter: training/recipe.
+    Each has a ``difference`` between ``low`` and ``high``, fractions, as `compare.Comparison`, and
+    is drawn in points of 100. What leaves ``span`` (in points) ends in an arrow's head.
+    Chapter: training/recipe.
 
     >>> from resnet_tutorial import compare
     >>> same = compare.rates([0.02, 0.03], [0.02, 0.03], images=100)

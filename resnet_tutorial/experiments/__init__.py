@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from resnet_tutorial import Mistake, data, names, records
-from resnet_tutorial.experiments import on_digits, on_pictures
+from resnet_tutorial.experiments import on_digits, on_pictures, on_recipes
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import (
     DefaultStart,
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 # Every experiment of the book, by its name.
-EXPERIMENTS = on_digits.EXPERIMENTS | on_pictures.EXPERIMENTS
+EXPERIMENTS = on_digits.EXPERIMENTS | on_recipes.EXPERIMENTS | on_pictures.EXPERIMENTS
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = Path("runs")  # checkpoints and weights, in the working directory
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from resnet_tutorial import models
 from resnet_tutorial.experiments.experiment import Experiment
-from resnet_tutorial.experiments.kinds import DefaultStart, Rescaled, Unnormalized, grid
+from resnet_tutorial.experiments.kinds import Rescaled, Unnormalized, grid
 from resnet_tutorial.experiments.recipes import (
     BRIEF,
     COLD,
@@ -163,17 +163,6 @@ EXPERIMENTS = {
         "training/recipe",
         grid(("resnet110",), range(5), replace(COLD, weight_decay=0.01)),
     ),
-    # Five seeds each, decided before the runs: the controls of the two before.
-    "digits_warm_decay": Experiment(
-        "What does the strong weight decay reach with a warm-up?",
-        "training/recipe",
-        grid(("resnet110",), range(5), replace(DIGITS, weight_decay=0.01)),
-    ),
-    "digits_warmup_none": Experiment(
-        "What does ResNet-110 reach at the rate 0.1 without any warm-up?",
-        "training/recipe",
-        grid(("resnet110",), range(5), BRIEF),
-    ),
     "digits_warmup_ends": Experiment(
         "What does ResNet-110 reach with a warm-up that ends after 20 steps?",
         "training/recipe",
@@ -270,32 +259,6 @@ EXPERIMENTS = {
         "What changes without batch norm at a tenth of the learning rate?",
         "training/recipe",
         brief(kind=Unnormalized, lr=0.01),
-    ),
-    "digits_recipe_default_start": Experiment(
-        "What changes from PyTorch's default initialisation?",
-        "training/recipe",
-        brief(kind=DefaultStart),
-    ),
-    # Four arms of five seeds, decided before the runs.
-    "digits_batch256": Experiment(
-        "What changes with a batch four times as large at the same learning rate?",
-        "training/your_hardware",
-        brief(batch_size=256),
-    ),
-    "digits_batch256_scaled": Experiment(
-        "What changes with a batch and a learning rate four times as large?",
-        "training/your_hardware",
-        brief(batch_size=256, lr=0.4),
-    ),
-    "digits_batch16": Experiment(
-        "What changes with a quarter of the batch at the same learning rate?",
-        "training/your_hardware",
-        brief(batch_size=16),
-    ),
-    "digits_batch16_scaled": Experiment(
-        "What changes with a quarter of the batch and of the learning rate?",
-        "training/your_hardware",
-        brief(batch_size=16, lr=0.025),
     ),
     "digits_recipe_decay001": Experiment(
         "What changes when weight decay is a hundred times as strong?",
