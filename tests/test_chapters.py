@@ -26,8 +26,6 @@ LEAST_DRAWINGS, LEAST_PREDICTIONS = 2, 2
 #: Chapters that still wait for the form of two layers; the others obey its rules. None is added.
 NOT_YET = {
     "training/depth_sweep",
-    "training/recipe",
-    "training/scaling_up",
 }
 LEAST_COMPARED = 0.70  # share of the book's text outputs that nbval compares strictly
 SALES = re.compile(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_tutorial import data, drawings, models, surgery
+from resnet_tutorial import compare, data, drawings, models, surgery
 from resnet_tutorial.drawings.svg import INK, MARGIN, WEIGHTS, WIDTH, width_of
 from resnet_tutorial.models import (
     BasicBlock,
@@ -24,11 +24,18 @@ from resnet_tutorial.models import (
 )
 from resnet_tutorial.palette import PLAIN, RESIDUAL
 from resnet_tutorial.scratch.layers import Conv2d, Linear, global_avg_pool
+from resnet_tutorial.train import Cosine, OneCycle, Steps
+from resnet_tutorial.train.distributed import World
 
 IMAGE = np.array(
     [[1, 0, 2, 1, 0], [0, 1, 1, 0, 2], [2, 1, 0, 1, 1], [0, 2, 1, 0, 1], [1, 0, 0, 2, 7.0]]
 )
 KERNEL = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 2.0]])
+DIFFERENCES = {
+    "no momentum": compare.rates([0.02, 0.03], [0.02, 0.03], images=100),
+    "mirror images": compare.rates([0.05, 0.06, 0.07], [0.01, 0.02, 0.01], images=5000),
+    "no batch norm": compare.rates([0.05, 0.9, 0.2], [0.01, 0.02, 0.01], images=500),
+}
 LEAST_FONT, PHONE = 11, 350  # pixels; a phone of 390 leaves 350 to an image
 
 
@@ -271,6 +278,10 @@ def test_pooling_shares_its_gradient_evenly():
     assert found.count("0.5") == 4 and found.count("3") == 1
 
 
+def parts_of(size):
+    return [World(rank, size).share for rank in range(size)]
+
+
 def examples():
     torch.manual_seed(0)
     wide = {"v1": BottleneckV1(256, 128, 2), "v1.5": Bottleneck(256, 128, 2)}
@@ -334,6 +345,17 @@ def examples():
     yield "layout", lambda: drawings.layout({"8 layers": wrong[:3], "20 layers": wrong[3:]})
     yield "chain", lambda: drawings.chain(SMALL_LAYERS, np.ones((2, 1, 8, 8)))
     yield "averaged", lambda: drawings.averaged(IMAGE[:2, :2], 2.0)
+    drops = {"drops": Steps(warmup=20), "cosine": Cosine(20), "one cycle": OneCycle()}
+    yield "schedules", lambda: drawings.schedules(drops, rate=0.1, steps=300)
+    yield "a long schedule", lambda: drawings.schedules({"paper": Steps()}, 0.1, 64_000)
+    yield (
+        "intervals",
+        lambda: drawings.intervals(DIFFERENCES, "points of test error", span=(-2, 8)),
+    )
+    profile = {"conv": 0.5, "batch norm": 0.3, "ReLU": 0.1, "addition": 0.05, "the rest": 0.05}
+    yield "bars", lambda: drawings.bars({"time": profile, "bytes": profile}, "time of a step")
+    yield "batch shares", lambda: drawings.batch_shares(digits.train.images[:8], parts_of(4))
+    yield "two shares", lambda: drawings.batch_shares(digits.train.images[:8], parts_of(2))
 
 
 EXAMPLES = dict(examples())
@@ -776,3 +798,57 @@ def test_the_layout_has_a_stroke_for_every_wrong_answer_and_hard_images_on_the_l
     for runs, message in ((np.zeros((1, 4), bool), "got none"), (b[:, :3], "the same images")):
         with pytest.raises(ValueError, match=message):
             drawings.layout({"A": a & False, "B": runs})
+
+
+# ---- a training run ------------------------------------------------------------------------------
+
+
+def test_a_schedule_is_that_of_the_object():
+    schedule, steps = Steps(warmup=20), 300
+    drawing = drawings.schedules({"drops": schedule}, rate=0.1, steps=steps)
+    [curve] = [p for p in lines_of(drawing, RESIDUAL) if len(p) == steps]
+    factors = [schedule.factor(step, steps) for step in range(steps)]
+    np.testing.assert_allclose((curve[0, 1] - curve[:, 1]) / 26, np.log10(factors) + 1, atol=0.01)
+    assert {"20", "150", "225", "0.1", "0.01", "0.001", "step 0", "300"} <= set(texts(drawing))
+    assert "jumps at 20, 150, 225" in drawing.alt
+
+
+def test_a_rate_of_zero_stays_on_the_card():
+    drawing = drawings.schedules({"cosine": Cosine(warmup=0)}, rate=0.1, steps=1000)
+    [curve] = [p for p in lines_of(drawing, RESIDUAL) if len(p) == 1000]
+    assert curve[:, 1].max() - curve[0, 1] == pytest.approx(78, abs=0.1)  # three decades
+    assert "no jumps" in drawing.alt
+
+
+def test_intervals_stand_where_they_are_and_say_whether_they_hold_zero():
+    drawing = drawings.intervals(DIFFERENCES, "points", span=(-2, 8))
+    zero = lines_of(drawing, "#666666")[0][0, 0]
+    unit = (WIDTH - 2 * MARGIN - 20) / 10
+    [clear] = lines_of(drawing, RESIDUAL)
+    mirror = DIFFERENCES["mirror images"]
+    expected = [100 * mirror.low, 100 * mirror.high]
+    np.testing.assert_allclose((clear[:, 0] - zero) / unit, expected, atol=0.01)
+    assert mirror.low > 0 > DIFFERENCES["no momentum"].low
+    heads = [e for e in seen(drawing) if e.tag == "polygon"]
+    assert len(heads) == 3  # one interval leaves the span on one side, one on both
+    assert drawing.alt.count("holds 0") == 2 and drawing.alt.count("leaves out 0") == 1
+
+
+def test_bars_are_as_long_as_the_shares():
+    drawing = drawings.bars({"a": {"conv": 3.0, "BN": 1.0}, "b": {"conv": 1.0}}, "time")
+    found = [e for e in seen(drawing) if e.tag == "rect"][1:]
+    assert [float(e.values["width"]) for e in found] == [142.5, 47.5, 190]
+    assert [t for t in texts(drawing) if t.endswith(" %")] == ["75 %", "25 %", "100 %"]
+    assert [e.values["fill"] for e in found] == [RESIDUAL, PLAIN, RESIDUAL]
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_shares_show_every_image_once_in_its_process(size):
+    images = np.arange(8.0).reshape(8, 1, 1, 1) * np.array([[0.0, 1.0], [1.0, 0.0]])
+    drawing = drawings.batch_shares(images, parts_of(size))
+    frames = [e.values["stroke"] for e in seen(drawing) if e.values.get("stroke-width") == "2.6"]
+    assert len(frames) == 8 and frames[:size] * (8 // size) == frames and len(set(frames)) == size
+    assert texts(drawing).count("the net") == texts(drawing).count("gradient") == size
+    assert f"process 1 takes 1, {1 + size}" in drawing.alt
+    with pytest.raises(ValueError, match="every image in one part"):
+        drawings.batch_shares(images, parts_of(size)[:-1])

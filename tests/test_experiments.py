@@ -119,6 +119,17 @@ def test_a_levelled_run_starts_from_the_built_net_and_moves_each_layer_by_the_ra
             assert abs(moved / size - 0.1) < 1e-4
 
 
+def test_a_default_start_has_pytorchs_kernels_and_repeats():
+    run = experiments.DefaultStart("resnet8", QUICK, seed=1)
+    kernel = run.start().layer3[0].conv2.weight
+    assert torch.equal(kernel, run.start().layer3[0].conv2.weight)
+    fan_in = kernel[0].numel()
+    assert kernel.var().item() == pytest.approx(1 / (3 * fan_in), rel=0.05)  # uniform
+    he = run.build().layer3[0].conv2.weight
+    assert he.shape == kernel.shape and he.var() > 3 * kernel.var()
+    assert run.variant == {"kind": "DefaultStart"}
+
+
 def test_an_unnormalized_run_has_no_batch_norm_and_the_same_kernels():
     run = Unnormalized("resnet8", QUICK, seed=1, parts=RUN.parts)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in run.start().modules())

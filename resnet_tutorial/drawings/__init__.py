@@ -14,12 +14,15 @@ from resnet_tutorial.drawings.networks import stages
 from resnet_tutorial.drawings.norm import norm_axes, removed
 from resnet_tutorial.drawings.plane import arms, decay_triangle, discs, turns
 from resnet_tutorial.drawings.svg import Canvas, Drawing
+from resnet_tutorial.drawings.training import bars, batch_shares, intervals, schedules
 
 __all__ = [
     "Canvas",
     "Drawing",
     "arms",
     "averaged",
+    "bars",
+    "batch_shares",
     "blocks",
     "chain",
     "classifier",
@@ -33,12 +36,14 @@ __all__ = [
     "histogram",
     "im2col",
     "inserted",
+    "intervals",
     "layers",
     "layout",
     "norm_axes",
     "pairs",
     "paths",
     "removed",
+    "schedules",
     "shares",
     "shortcuts",
     "sizes",

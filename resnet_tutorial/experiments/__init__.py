@@ -15,10 +15,11 @@ from pathlib import Path
 from statistics import median
 
 from resnet_tutorial import Mistake, data, names, records
-from resnet_tutorial.experiments import on_digits, on_explosion, on_pictures
+from resnet_tutorial.experiments import on_digits, on_explosion, on_pictures, on_recipes
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import (
     Decayed,
+    DefaultStart,
     Extended,
     Levelled,
     Rescaled,
@@ -35,6 +36,7 @@ __all__ = [
     "NARROW",
     "QUICK",
     "Decayed",
+    "DefaultStart",
     "Experiment",
     "Extended",
     "Levelled",
@@ -51,7 +53,12 @@ __all__ = [
 ]
 
 # Every experiment of the book, by its name.
-EXPERIMENTS = on_digits.EXPERIMENTS | on_explosion.EXPERIMENTS | on_pictures.EXPERIMENTS
+EXPERIMENTS = (
+    on_digits.EXPERIMENTS
+    | on_explosion.EXPERIMENTS
+    | on_recipes.EXPERIMENTS
+    | on_pictures.EXPERIMENTS
+)
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = Path("runs")  # checkpoints and weights, in the working directory
 

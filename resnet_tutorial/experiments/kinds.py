@@ -179,6 +179,24 @@ class Levelled(Run):
 
 
 @dataclass(frozen=True)
+class DefaultStart(Run):
+    """A run from the random weights that PyTorch gives a layer by default, and not from He's.
+
+    >>> DefaultStart("plain8", Recipe(epochs=1), seed=0).variant
+    {'kind': 'DefaultStart'}
+    """
+
+    def start(self) -> torch.nn.Module:
+        """The built network, every layer initialised anew under the run's seed."""
+        net = self.build()
+        torch.manual_seed(self.seed)
+        for module in net.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+        return net
+
+
+@dataclass(frozen=True)
 class Unnormalized(Run):
     """A run of the network with every batch norm taken out.
 

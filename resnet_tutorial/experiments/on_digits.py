@@ -155,7 +155,7 @@ EXPERIMENTS = {
         "What does ResNet-20 reach under the paper's recipe in short, to compare changes with?",
         "training/recipe",
         brief(),
-        also=("training/scaling_up",),
+        also=("training/your_hardware", "training/where_the_time_goes"),
     ),
     "digits_recipe_no_drops": Experiment(
         "What changes when the learning rate never drops?",
@@ -209,7 +209,7 @@ EXPERIMENTS = {
     ),
     "digits_recipe_bfloat16": Experiment(
         "Does training in bfloat16 cost accuracy?",
-        "training/scaling_up",
+        "training/where_the_time_goes",
         brief(precision="bfloat16"),
         also=("training/recipe",),
     ),

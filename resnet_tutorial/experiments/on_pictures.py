@@ -55,7 +55,7 @@ EXPERIMENTS = {
         grid(
             ("plain20", "resnet20", "plain56", "resnet56"), range(3), PHOTOS, data="cifar10-jpeg75"
         ),
-        also=("training/depth_sweep",),
+        also=("training/depth_sweep", "training/your_hardware"),
     ),
     "cifar10_jpeg75_paper": Experiment(
         "What does the paper's training of 64k iterations reach on CIFAR-10 (JPEG-75 copy)?",

@@ -4,7 +4,7 @@ The loop is the paper's (He et al. 2015, section 4.2): SGD with momentum and wei
 parameter. The data lie on the device as bytes; images are shifted, mirrored and normalised there a
 batch at a time, and nothing inside a step waits for the device. Every random number of a step is
 drawn from the seed and the number of the step, so a run that goes on after a stop takes the same
-steps. Chapters: problem/degradation, training/recipe, training/scaling_up.
+steps. Chapters: problem/degradation, training/recipe, training/your_hardware.
 """
 
 import importlib

@@ -1,7 +1,7 @@
 """A split on the device, and the batches that training and evaluation take from it.
 
 The images stay there as bytes; they are shifted, mirrored and normalised a batch at a time.
-Chapter: training/scaling_up.
+Chapter: training/where_the_time_goes.
 """
 
 from collections.abc import Iterator

@@ -8,7 +8,7 @@
 
 A checkpoint is one file, so its tensors and its JSON cannot disagree, and it is written beside the
 last one and then renamed, so a kill or a full disk never costs more than the steps since.
-Chapter: training/scaling_up.
+Chapter: training/your_hardware.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """What `fit` refuses before the first step, because it could only fail or mislead later.
 
-Chapter: training/scaling_up.
+Chapter: training/your_hardware.
 """
 
 import operator

@@ -1,7 +1,7 @@
 """Several processes, one run: what PyTorch's distributed package leaves to its user.
 
 Start them with `torchrun`, which tells each process its number; `DistributedDataParallel` then
-averages the gradients. Chapter: training/scaling_up.
+averages the gradients. Chapter: training/your_hardware.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
 """`fit`: a network, data and a recipe in, a Record out. Chapters: problem/degradation,
-training/scaling_up.
+training/your_hardware.
 """
 
 import contextlib

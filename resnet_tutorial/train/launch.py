@@ -1,6 +1,6 @@
 """What torchrun tells each process that it starts, in environment variables.
 
-Chapter: training/scaling_up.
+Chapter: training/your_hardware.
 """
 
 import os

@@ -1,6 +1,6 @@
 """The training loop: a run between two steps, and how it takes the next one.
 
-Chapter: training/scaling_up.
+Chapter: training/recipe.
 """
 
 import math

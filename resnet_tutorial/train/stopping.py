@@ -1,6 +1,6 @@
 """How a run is asked to stop: signals are noted, and the loop ends when it has saved.
 
-Chapter: training/scaling_up.
+Chapter: training/your_hardware.
 """
 
 import contextlib

@@ -3,7 +3,8 @@
 Two trainings with as many threads each as there are cores wait for each other at every operation:
 on two cores one of them fell to a quarter of its speed. The command line therefore takes the cores
 that are idle when it starts. `fit` leaves the number as it is: the order in which threads add
-decides the last bits of a run, and equal arguments give equal curves. Chapter: training/scaling_up.
+decides the last bits of a run, and equal arguments give equal curves.
+Chapter: training/your_hardware.
 """
 
 import contextlib

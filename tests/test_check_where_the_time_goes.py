@@ -5,7 +5,7 @@ from exercises import verdict_tests
 from torch.nn.functional import cross_entropy
 
 from resnet_tutorial import models
-from resnet_tutorial.check import scaling_up as check
+from resnet_tutorial.check import where_the_time_goes as check
 
 
 def values(n, layers_per_stage=2, tensors=2):
@@ -20,10 +20,6 @@ def right_kept(n, batch, size):
 def right_times(kernels, outside, peak, bandwidth):
     apart = sum(max(macs / peak, moved / bandwidth) for macs, moved in kernels)
     return apart, max(sum(macs for macs, _ in kernels) / peak, outside / bandwidth)
-
-
-def right_combined(gradients, sizes):
-    return np.average(gradients, axis=0, weights=sizes)
 
 
 def right_bfloat16(x):
@@ -81,13 +77,6 @@ WRONG_TIMES = {
     "swapped": lambda k, o, p, b: right_times(k, o, p, b)[::-1],
     "one number": lambda k, o, p, b: right_times(k, o, p, b)[0],
 }
-WRONG_COMBINED = {
-    "the plain mean": lambda g, n: np.mean(g, axis=0),
-    "the sum": lambda g, n: np.sum(g, axis=0),
-    "the weighted sum": lambda g, n: sum(x * s for x, s in zip(g, n, strict=True)),
-    "weights upside down": lambda g, n: np.average(g, axis=0, weights=1 / np.array(n)),
-    "the largest share": lambda g, n: g[int(np.argmax(n))],
-}
 WRONG_BFLOAT16 = {
     "cut off": cut,
     "ties away from zero": half_up,
@@ -100,7 +89,6 @@ WRONG_BFLOAT16 = {
 EXERCISES = {
     "kept_bytes": (check.kept_bytes, right_kept, WRONG_KEPT),
     "least_times": (check.least_times, right_times, WRONG_TIMES),
-    "combined": (check.combined, right_combined, WRONG_COMBINED),
     "bfloat16": (check.bfloat16, right_bfloat16, WRONG_BFLOAT16),
 }
 
@@ -125,14 +113,3 @@ def test_autograd_keeps_what_the_right_answer_says(depth):
 
     net = models.build(f"resnet{depth}")
     assert kept(3) - kept(2) == right_kept((depth - 2) // 6, 1, 4)
-
-
-def test_combined_shares_have_the_gradient_of_the_whole_batch():
-    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    w = torch.ones(3, dtype=torch.float64, requires_grad=True)
-
-    def gradient(part):
-        return torch.autograd.grad((part @ w).square().mean(), w)[0].numpy()
-
-    parts = x.split([3, 2])
-    np.testing.assert_allclose(right_combined(list(map(gradient, parts)), (3, 2)), gradient(x))

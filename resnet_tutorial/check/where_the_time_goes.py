@@ -1,4 +1,4 @@
-"""Checkers of the exercises of training/scaling_up."""
+"""Checkers of the exercises of training/where_the_time_goes."""
 
 from collections.abc import Callable
 
@@ -38,19 +38,6 @@ def least_times(function: Callable) -> Verdict:
         Case("one of each", ([arithmetic, memory], 2e6, 1e12, 1e9), (14e-3, 8e-3), hint),
         Case("two by memory", ([memory, (1e9, 4e6)], 5e6, 1e12, 1e9), (10e-3, 5e-3), hint),
     ]
-    return judge(function, cases)
-
-
-def combined(function: Callable) -> Verdict:
-    """`function(gradients, sizes)`: the gradient of the batch's mean loss from those of shares."""
-    rng = np.random.default_rng(0)
-    cases = []
-    for sizes in ((4, 4), (3, 1), (3, 3, 2, 2), (5,)):
-        per_image = rng.standard_normal((sum(sizes), 3))
-        shares = np.split(per_image, np.cumsum(sizes)[:-1])
-        gradients = [share.mean(0) for share in shares]
-        hint = "a share's mean counts as often as the share has images"
-        cases.append(Case(f"shares of {sizes}", (gradients, sizes), per_image.mean(0), hint))
     return judge(function, cases)
 
 
