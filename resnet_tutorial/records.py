@@ -55,6 +55,7 @@ SOURCES = (  # what a run's result can depend on
     "data/fashion.py",
     "data/folders.py",
     "experiments/kinds.py",
+    "experiments/workers.py",
     "models/blocks.py",
     "models/descendants.py",
     "models/named.py",

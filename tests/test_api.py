@@ -56,6 +56,7 @@ INTERNAL = {
     "data.sources",
     "experiments.experiment",
     "experiments.kinds",
+    "experiments.workers",
     "experiments.on_digits",
     "experiments.on_explosion",
     "experiments.on_pictures",

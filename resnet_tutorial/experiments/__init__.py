@@ -25,10 +25,10 @@ from resnet_tutorial.experiments.kinds import (
     Rescaled,
     Run,
     Unnormalized,
-    execute,
     grid,
 )
 from resnet_tutorial.experiments.recipes import NARROW, QUICK
+from resnet_tutorial.experiments.workers import execute
 from resnet_tutorial.records import Record
 
 __all__ = [
