@@ -10,7 +10,7 @@ EXPERIMENTS = {
         "Do plain nets degrade on Fashion-MNIST too, in one epoch?",
         "training/depth_sweep",
         fashion(("plain56", "resnet56", "plain20", "resnet20")),
-        also=("pytorch/architectures",),
+        also=("pytorch/architectures", "training/recipe"),
     ),
     "fashion_option_b": Experiment(
         "What do projections change where the shape changes (option B)?",
