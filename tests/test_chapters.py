@@ -24,7 +24,6 @@ PATH_WORDS, PATH_CELLS, CELL_LINES = 1500, 12, 12  # at most, of what one sees w
 LEAST_DRAWINGS, LEAST_PREDICTIONS = 2, 2
 #: Chapters that still wait for the form of two layers; the others obey its rules. None is added.
 NOT_YET = {
-    "training/depth_sweep",
     "training/recipe",
     "training/scaling_up",
 }
