@@ -23,10 +23,6 @@ IGNORED = "nbval-ignore-output"
 PLAIN_WORDS = 200  # at most, before anything else
 PATH_WORDS, PATH_CELLS, CELL_LINES = 1500, 12, 12  # at most, of what one sees without a click
 LEAST_DRAWINGS, LEAST_PREDICTIONS = 2, 2
-#: Chapters that still wait for the form of two layers; the others obey its rules. None is added.
-NOT_YET = {
-    "training/depth_sweep",
-}
 LEAST_COMPARED = 0.70  # share of the book's text outputs that nbval compares strictly
 SALES = re.compile(
     r"\b(powerful|revolution\w*|crucial\w*|delv(e|es|ing)|game.chang\w+|seamless\w*|leverag\w+"
@@ -303,12 +299,6 @@ RULES = (
 )
 
 
-def rules_of(path):
-    """The rules for the chapter at `path`."""
-    waits = str(path.relative_to(BOOK).with_suffix("")) in NOT_YET
-    return RULES if waits else RULES + FORM
-
-
 def broken(notebook, rules=RULES + FORM):
     """Names of the rules that the notebook breaks."""
     return [rule.__name__ for rule in rules if list(rule(notebook))]
@@ -318,14 +308,10 @@ def broken(notebook, rules=RULES + FORM):
 def test_chapter(path):
     notebook = nbformat.read(path, 4)
     nbformat.validate(notebook)
-    rules = rules_of(path)
+    rules = RULES + FORM
     problems = [f"{rule.__name__}: {problem}" for rule in rules for problem in rule(notebook)]
     assert not problems, "\n".join(problems)
-    assert broken(jupyterlab.saved(notebook), rules) == []
-
-
-def test_chapters_that_wait_exist():
-    assert NOT_YET <= {str(path.relative_to(BOOK).with_suffix("")) for path in NOTEBOOKS}
+    assert broken(jupyterlab.saved(notebook)) == []
 
 
 def test_an_equation_has_its_name_alone():

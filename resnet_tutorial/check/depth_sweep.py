@@ -5,6 +5,20 @@ from collections.abc import Callable
 from resnet_tutorial.check.verdict import Case, Verdict, judge
 
 
+def parts(function: Callable) -> Verdict:
+    """`function(train_a, test_a, train_b, test_b)`: parts of the difference of two test errors."""
+    return judge(
+        function,
+        [
+            Case("A 12 and 14, B 1 and 6", (12.0, 14.0, 1.0, 6.0), (11.0, -3.0),
+                 "the gap is test minus training error; its part is A's gap minus B's"),
+            Case("A worse in training alone", (9.0, 10.0, 4.0, 5.0), (5.0, 0.0)),
+            Case("A worse on test images alone", (3.0, 9.0, 3.0, 5.0), (0.0, 4.0)),
+            Case("B worse", (0.5, 2.0, 8.5, 16.0), (-8.0, -6.0)),
+        ],
+    )  # fmt: skip
+
+
 def epochs(function: Callable) -> Verdict:
     """`function(images, batch, rate, decay, momentum, clock)`: epochs at a constant rate."""
     return judge(
