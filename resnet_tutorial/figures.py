@@ -69,12 +69,12 @@ def _fixed(label: str) -> str | None:
     return net and (RESIDUAL if net.residual else PLAIN)
 
 
-def _axes(panels: int = 1) -> list[Axes]:
+def _axes(panels: int = 1, rows: int = 1) -> list[Axes]:
     plt.draw_if_interactive()  # loads the notebook's backend, whose settings rc_context would undo
     with plt.rc_context(STYLE):
         width, height = STYLE["figure.figsize"]
-        _, axes = plt.subplots(1, panels, figsize=(width if panels == 1 else 8.6, height))
-        return list(np.atleast_1d(axes))
+        _, axes = plt.subplots(rows, panels, figsize=(width if panels == 1 else 8.6, height))
+        return list(np.ravel(axes))
 
 
 def depth(model: str) -> int:
@@ -257,16 +257,20 @@ def confusion(counts: Int[np.ndarray, "k k"], classes: Sequence[str]) -> Axes:
 
 
 def image_row(
-    images: UInt8[np.ndarray, "n c h w"] | Float[np.ndarray, "n c h w"], titles: Sequence[str]
+    images: UInt8[np.ndarray, "n c h w"] | Float[np.ndarray, "n c h w"],
+    titles: Sequence[str],
+    columns: int = 99,
 ) -> list[Axes]:
-    """Images side by side, each under its title; one channel is drawn in grey."""
-    axes = _axes(len(images))
-    axes[0].figure.set_size_inches(1.15 * len(images), 1.6)
-    for ax, image, title in zip(axes, images, titles, strict=True):
+    """Images under their titles, at most `columns` side by side; one channel is drawn in grey."""
+    columns, rows = min(columns, len(images)), -(-len(images) // columns)
+    axes = _axes(columns, rows)
+    axes[0].figure.set_size_inches(1.15 * columns, 1.6 * rows)
+    for ax in axes:
+        ax.axis("off")
+    for ax, image, title in zip(axes[: len(images)], images, titles, strict=True):
         ax.imshow(image.transpose(1, 2, 0), cmap="gray")
         ax.set_title(title, fontsize=9)
-        ax.axis("off")
-    return axes
+    return axes[: len(images)]
 
 
 def contact_sheet(dataset: Dataset, per_class: int = 10, classes: int = 20) -> Axes:

@@ -120,6 +120,13 @@ def test_an_image_row_shows_each_image_under_its_title():
     assert [ax.get_title() for ax in axes] == ["a", "b", "c"]
 
 
+def test_image_rows_break_after_the_columns():
+    images = np.zeros((3, 1, 8, 8), dtype=np.uint8)
+    axes = figures.image_row(images, ["a", "b", "c"], columns=2)
+    tops = [ax.get_subplotspec().rowspan.start for ax in axes]
+    assert [ax.get_title() for ax in axes] == ["a", "b", "c"] and tops == [0, 0, 1]
+
+
 def test_a_name_says_family_and_depth():
     assert (figures.family("plain56"), figures.depth("plain56")) == ("plain", 56)
     assert figures.family("preact_resnet110") == "preact_resnet"

@@ -249,10 +249,11 @@ def _shortcut_panel(module, shape, title) -> tuple[Canvas, str]:
     channels, pixels = reads(module, shape)
     zeros = int((~channels.any(1)).sum())
     mixes = bool((channels.sum(1) > 1).any())
+    where = "appended" if channels[0].any() else "around the others"
     kind = (
         "a 1×1 convolution mixes the channels"
         if mixes
-        else f"{zeros} channels of zeros appended"
+        else f"{zeros} channels of zeros {where}"
         if zeros
         else "nothing changes"
     )
