@@ -29,6 +29,7 @@ INTERNAL = {
     "palette",
     "paths",
     "drawings.angles",
+    "drawings.backward",
     "drawings.blocks",
     "drawings.chain",
     "drawings.columns",

@@ -312,7 +312,8 @@ def examples():
     yield "window", lambda: drawings.window(IMAGE, KERNEL, 2, 1, (1, 2))
     yield "im2col", lambda: drawings.im2col(IMAGE[:3, :3], KERNEL[:2, 1:])
     yield "stamps", lambda: drawings.stamps(dy, KERNEL[:2, 1:])
-    yield "spread", lambda: drawings.spread(dy, 2)
+    yield "way back", lambda: drawings.way_back(dy, KERNEL[:2, 1:], 2)
+    yield "kernels", lambda: drawings.kernels_back(np.arange(16.0).reshape(2, 2, 2, 2))
     yield "field", lambda: drawings.field([(3, 1), (3, 2), (3, 1), (3, 2), (3, 1)])
     yield "axes", lambda: drawings.norm_axes({"batch norm": nn.BatchNorm2d(3)}, (4, 3, 3, 3))
     yield "removed", lambda: drawings.removed(IMAGE[0], IMAGE[1])
@@ -469,6 +470,8 @@ def test_columns_times_the_kernel_are_the_output(stride, padding):
     found = numbers(drawing)[np.pad(x, padding).size :]
     columns = np.array(found[: 4 * y.size]).reshape(4, y.size)
     kernel, out = np.array(found[4 * y.size : 4 * y.size + 4]), found[4 * y.size + 4 :]
+    row = [e for e in seen(drawing) if e.tag == "rect" and e.values["fill"] == WEIGHTS]
+    assert len(row) == 4 and len({e.y for e in row}) == 1  # a row, as in the product
     np.testing.assert_array_equal(kernel, w.ravel())
     np.testing.assert_array_equal(kernel @ columns, y.ravel())
     assert out == [*y.flat]
@@ -493,11 +496,36 @@ def test_the_stamps_add_up_to_the_gradient(stride):
         assert np.count_nonzero(part) == 4 and part.sum() == value * w.sum()
 
 
-def test_spread_puts_zeros_between_and_keeps_the_rest():
-    dy = np.array([[1, 2, 3], [4, 5, 6.0]])
-    found = np.array(numbers(drawings.spread(dy, 2))[6:]).reshape(3, 5)
-    np.testing.assert_array_equal(found[::2, ::2], dy)
-    assert found.sum() == dy.sum()
+@pytest.mark.parametrize("stride, padding", [(1, 0), (2, 0), (2, 1), (3, 2)])
+def test_the_way_back_is_the_gradient(stride, padding):
+    dy, k = np.array([[1, 2, 3], [4, 5, 6.0]]), 3
+    side = [stride * (n - 1) + k - 2 * padding for n in dy.shape]
+    rim = k - 1 - padding
+    drawing = drawings.way_back(dy, KERNEL, stride, padding, (1, 1))
+    x = torch.zeros(1, 1, *side, dtype=torch.double, requires_grad=True)
+    w = torch.from_numpy(KERNEL)[None, None]
+    torch.conv2d(x, w, stride=stride, padding=padding).backward(torch.from_numpy(dy)[None, None])
+    parts = np.split(numbers(drawing), np.cumsum([6, np.prod([n + k - 1 for n in side]), 9, 9]))
+    wide = parts[1].reshape([n + k - 1 for n in side])
+    inner = wide[rim : wide.shape[0] - rim : stride, rim : wide.shape[1] - rim : stride]
+    np.testing.assert_array_equal(inner, dy)
+    assert wide.sum() == dy.sum()
+    np.testing.assert_array_equal(parts[2], KERNEL.ravel())
+    np.testing.assert_array_equal(parts[3], KERNEL.ravel()[::-1])
+    np.testing.assert_array_equal(parts[4], x.grad[0, 0].ravel())
+    assert marked(drawing)[-1] == x.grad[0, 0, 1, 1]
+    with pytest.raises(ValueError, match="padding of at most 2, got 3"):
+        drawings.way_back(dy, KERNEL, stride, 3)
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2, 2), (2, 1, 2, 2), (1, 2, 2, 2)])
+def test_the_kernels_of_the_way_back_are_flipped_and_swapped(shape):
+    w = np.arange(1.0, np.prod(shape) + 1).reshape(shape)
+    found = numbers(drawings.kernels_back(w))
+    back = np.array(found[w.size :]).reshape(shape[1], shape[0], 2, 2)
+    np.testing.assert_array_equal(found[: w.size], w.ravel())
+    for o, c, a, b in np.ndindex(shape):
+        assert back[c, o, 1 - a, 1 - b] == w[o, c, a, b]
 
 
 def seen_by_one_output(layers):

@@ -1,10 +1,11 @@
 """The book's drawings: a block, a net or an array in, a ``Drawing`` out."""
 
 from resnet_tutorial.drawings.angles import cosine_maps, half_circles
+from resnet_tutorial.drawings.backward import kernels_back, stamps, way_back
 from resnet_tutorial.drawings.blocks import blocks, shortcuts
 from resnet_tutorial.drawings.chain import averaged, chain
 from resnet_tutorial.drawings.columns import inserted, layers
-from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
+from resnet_tutorial.drawings.convolution import im2col, window
 from resnet_tutorial.drawings.counted import layout, pairs, shares
 from resnet_tutorial.drawings.curves import histogram, sizes, slopes
 from resnet_tutorial.drawings.field import field
@@ -37,6 +38,7 @@ __all__ = [
     "im2col",
     "inserted",
     "intervals",
+    "kernels_back",
     "layers",
     "layout",
     "norm_axes",
@@ -48,9 +50,9 @@ __all__ = [
     "shortcuts",
     "sizes",
     "slopes",
-    "spread",
     "stages",
     "stamps",
     "turns",
+    "way_back",
     "window",
 ]

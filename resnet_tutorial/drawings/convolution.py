@@ -1,4 +1,4 @@
-"""Convolution with its numbers: the window, the columns, the stamps.
+"""Convolution with its numbers: the window and the columns.
 
 Every number is computed by ``resnet_tutorial.scratch.ops``. Take small arrays of small integers:
 five pixels a side, a kernel of two or three. Chapter: scratch/convolution.
@@ -54,11 +54,11 @@ def frame(canvas: Canvas, x, y, row, column, high, wide) -> None:
                 2.6)  # fmt: skip
 
 
-def _convolved(x: Image, w: Kernel, stride: int, padding: int) -> np.ndarray:
+def convolved(x: Image, w: Kernel, stride: int, padding: int) -> np.ndarray:
     return ops.conv2d(x[None, None], w[None, None], stride, padding)[0][0, 0]
 
 
-def _check_at(at: tuple[int, int], shape: tuple[int, ...]) -> None:
+def check_at(at: tuple[int, int], shape: tuple[int, ...]) -> None:
     if not (0 <= at[0] < shape[0] and 0 <= at[1] < shape[1]):
         raise Mistake(
             f"expected a position in the output of {shape[0]} by {shape[1]}, got {at}: "
@@ -78,8 +78,8 @@ def window(
     >>> window(x, w, stride=2, padding=1, at=(1, 1)).alt.split(": ")[0]
     'A 3×3 window on a 4×4 image with padding 1 and stride 2 gives 2×2 outputs'
     """
-    y = _convolved(x, w, stride, padding)
-    _check_at(at, y.shape)
+    y = convolved(x, w, stride, padding)
+    check_at(at, y.shape)
     padded = np.pad(x, padding)
     border = np.pad(np.zeros(x.shape, bool), padding, constant_values=True)
     canvas = Canvas(INNER)
@@ -119,21 +119,21 @@ def window(
 def im2col(
     x: Image, w: Kernel, stride: int = 1, padding: int = 0, at: tuple[int, int] = (0, 0)
 ) -> Drawing:
-    """A convolution as one matrix product: every window a column, the kernel unrolled alike.
+    """A convolution as one matrix product: every window a column, the kernel a row.
 
     The window, its column and its output at ``at`` are marked. Raises ValueError as ``window``.
 
     >>> im2col(np.ones((3, 3)), np.ones((2, 2))).alt[:47]
     'Each of the 4 windows becomes a column of 4 num'
     """
-    y = _convolved(x, w, stride, padding)
-    _check_at(at, y.shape)
+    y = convolved(x, w, stride, padding)
+    check_at(at, y.shape)
     padded = np.pad(x, padding)
     kh, kw = w.shape
     views = np.lib.stride_tricks.sliding_window_view(padded, w.shape)[::stride, ::stride]
     columns = views.reshape(y.size, kh * kw).T
     chosen = at[0] * y.shape[1] + at[1]
-    canvas, wide = Canvas(INNER), CELL * (columns.shape[1] + 1) + 36
+    canvas, gap = Canvas(INNER), 22
     middle = INNER / 2
     left = middle - CELL * padded.shape[1] / 2
     canvas.text(left, 8, "image and padding" if padding else "image", SMALL, MUTED)
@@ -146,103 +146,26 @@ def im2col(
     under = 22 + CELL * padded.shape[0]
     canvas.arrow(middle, under + 8, middle, under + 32, RESIDUAL, 1.8)
     canvas.text(middle + 12, under + 19, "a column for each window", SMALL, MUTED)
-    top, left = under + 44, (INNER - wide) / 2 + CELL + 36
+    # The row stands left of its products, the columns above theirs.
+    top = under + 44
+    kernel_at = (INNER - CELL * (kh * kw + y.size) - gap) / 2
+    left = kernel_at + CELL * kh * kw + gap
     draw_grid(canvas, columns, left, top,
               np.broadcast_to(np.arange(y.size) == chosen, columns.shape))  # fmt: skip
     frame(canvas, left, top, 0, chosen, kh * kw, 1)
-    draw_grid(canvas, w.reshape(-1, 1), left - CELL - 36, top, fill=WEIGHTS)
-    canvas.text(left - 18, top + CELL * kh * kw / 2, "·", 20, anchor="middle")
-    canvas.text(left - 36 - CELL / 2, top + CELL * kh * kw + 14, "kernel", SMALL, MUTED, "middle")
-    end = top + CELL * kh * kw
+    end = top + CELL * kh * kw + gap
+    canvas.text(kernel_at, end - 12, "kernel as a row", SMALL, MUTED)
+    draw_grid(canvas, w.reshape(1, -1), kernel_at, end, fill=WEIGHTS)
     x_chosen = left + CELL * (chosen + 0.5)
-    canvas.arrow(x_chosen, end + 4, x_chosen, end + 24, RESIDUAL, 1.8)
-    draw_grid(canvas, y.reshape(1, -1), left, end + 28, (np.arange(y.size) == chosen)[None])
-    frame(canvas, left, end + 28, 0, chosen, 1, 1)
-    canvas.text(left, end + 28 + CELL + 13, f"output, {y.shape[0]}×{y.shape[1]} in a row", SMALL,
-                MUTED)  # fmt: skip
-    canvas.height = end + 28 + CELL + 22
+    canvas.arrow(x_chosen, end - gap + 3, x_chosen, end - 2, RESIDUAL, 1.8)
+    draw_grid(canvas, y.reshape(1, -1), left, end, (np.arange(y.size) == chosen)[None])
+    frame(canvas, left, end, 0, chosen, 1, 1)
+    said = f"row times column: the {y.shape[0]}×{y.shape[1]} outputs"
+    canvas.text(left + CELL * y.size, end + CELL + 13, said, SMALL, MUTED, "end")
+    canvas.height = end + CELL + 22
     alt = (
-        f"Each of the {y.size} windows becomes a column of {kh * kw} numbers. The kernel, unrolled "
-        f"in the same way, times every column gives all {y.size} outputs. The marked window gives "
-        f"{y[at]:g}."
+        f"Each of the {y.size} windows becomes a column of {kh * kw} numbers. The kernel, as a row "
+        f"of {kh * kw}, stands left of the outputs: row times column gives each of the {y.size} "
+        f"outputs. The marked window gives {y[at]:g}."
     )
     return Drawing(canvas, alt)
-
-
-def stamps(dy: Image, w: Kernel, stride: int = 1) -> Drawing:
-    """The gradient of a convolution with respect to its input: every dy stamps the kernel, times
-    its own value, onto the pixels that it came from; the stamps are added.
-
-    Raises ValueError by ``ops.conv2d_backward``.
-
-    >>> drawing = stamps(np.array([[1.0, 2.0]]), np.array([[1.0, 1.0]]))
-    >>> drawing.alt
-    '2 stamps of the kernel, times 1 and 2, are added to dx, 1×3 numbers: 1, 3, 2.'
-    """
-    side = [stride * (n - 1) + k for n, k in zip(dy.shape, w.shape, strict=True)]
-    cache = ops.conv2d(np.zeros((1, 1, *side)), w[None, None], stride, 0)[1]
-    parts = []
-    for place in np.ndindex(dy.shape):
-        one = np.zeros_like(dy)
-        one[place] = dy[place]
-        parts.append(ops.conv2d_backward(one[None, None], cache)[0][0, 0])
-    total = ops.conv2d_backward(dy[None, None], cache)[0][0, 0]
-    canvas, wide, high = Canvas(INNER), CELL * side[1], CELL * side[0]
-    gap, kernel = 44, CELL * w.shape[1]
-    left = (INNER - kernel - gap - CELL * dy.shape[1]) / 2
-    canvas.text(left, 8, "dy", SMALL, MUTED)
-    draw_grid(canvas, dy, left, 22, np.ones(dy.shape, bool))
-    canvas.text(left + CELL * dy.shape[1] + gap, 8, "kernel", SMALL, MUTED)
-    draw_grid(canvas, w, left + CELL * dy.shape[1] + gap, 22, fill=WEIGHTS)
-    y = 22 + CELL * max(dy.shape[0], w.shape[0]) + 20
-    across = max(1, min(dy.shape[1], int((INNER + 28) // (wide + 28))))
-    for i, (place, part) in enumerate(zip(np.ndindex(dy.shape), parts, strict=True)):
-        row, column = divmod(i, across)
-        shown = min(across, len(parts) - across * row)
-        x = (INNER - shown * wide - (shown - 1) * 28) / 2 + column * (wide + 28)
-        top = y + row * (high + 40) + 20
-        canvas.text(x, top - 11, f"{said_number(dy[place])} × kernel", SMALL, MUTED)
-        on = np.zeros(part.shape, bool)
-        r, c = stride * place[0], stride * place[1]
-        on[r : r + w.shape[0], c : c + w.shape[1]] = True
-        draw_grid(canvas, part, x, top, on, ~on)
-        frame(canvas, x, top, r, c, *w.shape)
-        if i:
-            canvas.text(x - 14, top + high / 2, "+", 16, anchor="middle")
-    y += -(-len(parts) // across) * (high + 40)
-    canvas.text(INNER / 2 - wide / 2 - 16, y + 22 + high / 2, "=", 16, anchor="middle")
-    canvas.text(INNER / 2 - wide / 2, y + 9, "dx, the sum", SMALL, MUTED)
-    draw_grid(canvas, total, INNER / 2 - wide / 2, y + 22)
-    canvas.height = y + 22 + high
-    times = ", ".join(f"{v:g}" for v in dy.flat[:-1]) + f" and {dy.flat[-1]:g}"
-    alt = (
-        f"{dy.size} stamps of the kernel, times {times}, are added to dx, "
-        f"{side[0]}×{side[1]} numbers: {', '.join(f'{v:g}' for v in total.flat)}."
-    )
-    return Drawing(canvas, alt)
-
-
-def spread(dy: Image, stride: int) -> Drawing:
-    """dy spread with zeros: stride - 1 of them between two neighbours, in both directions.
-
-    The backward pass of a strided convolution is one of stride 1 on this.
-
-    >>> spread(np.ones((2, 2)), stride=2).alt
-    'dy of 2×2 spread to 3×3 with 5 zeros, for stride 2.'
-    """
-    side = tuple(stride * (n - 1) + 1 for n in dy.shape)
-    wide, place = np.zeros(side), np.zeros(side, bool)
-    wide[::stride, ::stride], place[::stride, ::stride] = dy, True
-    canvas, gap = Canvas(INNER), 64
-    left = (INNER - CELL * (dy.shape[1] + side[1]) - gap) / 2
-    high = CELL * side[0]
-    canvas.text(left, 22 + high / 2 - CELL * dy.shape[0] / 2 - 13, "dy", SMALL, MUTED)
-    draw_grid(canvas, dy, left, 22 + high / 2 - CELL * dy.shape[0] / 2, np.ones(dy.shape, bool))
-    x = left + CELL * dy.shape[1]
-    canvas.arrow(x + 10, 22 + high / 2, x + gap - 10, 22 + high / 2, RESIDUAL, 1.8)
-    canvas.text(x + gap, 8, f"spread for stride {stride}", SMALL, MUTED)
-    draw_grid(canvas, wide, x + gap, 22, place, ~place)
-    canvas.height = 22 + high
-    zeros = int((~place).sum())
-    return Drawing(canvas, f"dy of {dy.shape[0]}×{dy.shape[1]} spread to {side[0]}×{side[1]} with "
-                           f"{zeros} zeros, for stride {stride}.")  # fmt: skip

@@ -50,7 +50,7 @@ def field(layers: Sequence[tuple[int, int]]) -> Drawing:
         for i in range(positions[0], positions[-1] + 1):
             _square(canvas, places[row](i), y, side, i in positions)
         what = f"behind layer {behind}" if behind else "pixels"
-        words.append(f"{len(positions)} {what}" if row else "1 output")
+        words.append(f"{len(positions)} {what}")
         canvas.text(0, y + side / 2, words[-1], SMALL, MUTED)
     canvas.height = BETWEEN * len(layers) + side
     said = [f"{len(p)} positions behind layer {len(layers) - i}" for i, p in enumerate(maps)][1:-1]

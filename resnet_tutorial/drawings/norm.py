@@ -84,23 +84,24 @@ def _batch(canvas: Canvas, top, mask) -> float:
 
 
 def removed(x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"]) -> Drawing:
-    """What the gradient of batch norm removes from dy, as bars: its mean, and its share along the
-    normalised x. What remains is sigma dx, for gamma = 1; sigma is the standard deviation.
+    """What the gradient of batch norm removes from dy, as bars that add up from the first row to
+    the last: minus its mean, and minus its share along the normalised x. What remains is r dx, for
+    gamma = 1; r is the standard deviation.
 
-    ``x`` and ``dy`` are the numbers of one channel, at most 16 of them.
+    ``x`` and ``dy`` are the numbers of one channel, at most 16 of them; up to 8 are written out.
 
     >>> x, dy = np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 0.0, 2.0, 1.0])
     >>> removed(x, dy).alt[:54]
-    'Bars of 4 numbers: dy; less its mean 1; less 0.13 time'
+    'Bars of 4 numbers: dy 1, 0, 2, 1; minus its mean 1; mi'
     """
     one, zero = np.ones(1), np.zeros(1)
     normal = ops.batch_norm(x[:, None, None, None], one, zero)[0].ravel()
     mean, share = dy.mean(), (dy * normal).mean()
     rows = [
         ("dy, what arrives", dy, MUTED),
-        (f"less its mean, {said_number(mean)}", np.full_like(dy, mean), "#9aa0a8"),
-        (f"less {said_number(share)} times the normalised x", share * normal, "#9aa0a8"),
-        ("what remains: σ dx", dy - mean - share * normal, RESIDUAL),
+        (f"minus its mean {said_number(mean)}", np.full_like(dy, -mean), "#9aa0a8"),
+        (f"minus {_in_brackets(share)} times the normalised x", -share * normal, "#9aa0a8"),
+        ("the sum of the three rows: r dx", dy - mean - share * normal, RESIDUAL),
     ]
     canvas, half = Canvas(INNER), 26
     largest = max(np.abs(values).max() for _, values, _ in rows)
@@ -113,10 +114,23 @@ def removed(x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"]) -> Drawing:
             size = half * abs(value) / largest
             top = base - size if value > 0 else base
             canvas.rect(10 + step * (j + 0.15), top, 0.7 * step, size, color, None, 0)
+            if len(dy) <= 8:
+                under = base + 10 if value > 0 else base - 10
+                canvas.text(10 + step * (j + 0.5), under, said_number(value), SMALL,
+                            anchor="middle")  # fmt: skip
         canvas.line(10, base, INNER - 10, base, MUTED, 1)
     canvas.height = (2 * half + 36) * len(rows) - 12
     alt = (
-        f"Bars of {len(dy)} numbers: dy; less its mean {said_number(mean)}; less "
-        f"{said_number(share)} times the normalised x; what remains, sigma times dx."
+        f"Bars of {len(dy)} numbers: dy {_listed(dy)}; minus its mean {said_number(mean)}; minus "
+        f"{said_number(share)} times the normalised x; what remains, r times dx: "
+        f"{_listed(rows[-1][1])}."
     )
     return Drawing(canvas, alt)
+
+
+def _in_brackets(value: float) -> str:
+    return f"({said_number(value)})" if value < 0 else said_number(value)
+
+
+def _listed(values: Float[np.ndarray, " m"]) -> str:
+    return ", ".join(map(said_number, values))
