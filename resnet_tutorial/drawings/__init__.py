@@ -2,11 +2,11 @@
 
 from resnet_tutorial.drawings.angles import cosine_maps, half_circles
 from resnet_tutorial.drawings.blocks import blocks, shortcuts
-from resnet_tutorial.drawings.chain import averaged, chain
+from resnet_tutorial.drawings.chain import averaged, blame, chain, picked
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, spread, stamps, window
 from resnet_tutorial.drawings.counted import layout, pairs, shares
-from resnet_tutorial.drawings.curves import histogram, sizes, slopes
+from resnet_tutorial.drawings.curves import histogram, kink, sizes, slopes
 from resnet_tutorial.drawings.field import field
 from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier, descents
@@ -20,6 +20,7 @@ __all__ = [
     "Drawing",
     "arms",
     "averaged",
+    "blame",
     "blocks",
     "chain",
     "classifier",
@@ -33,11 +34,13 @@ __all__ = [
     "histogram",
     "im2col",
     "inserted",
+    "kink",
     "layers",
     "layout",
     "norm_axes",
     "pairs",
     "paths",
+    "picked",
     "removed",
     "shares",
     "shortcuts",
