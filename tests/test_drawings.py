@@ -23,6 +23,7 @@ from resnet_tutorial.models import (
     option_c,
 )
 from resnet_tutorial.palette import PLAIN, RESIDUAL
+from resnet_tutorial.scratch.blocks import PadShortcut
 from resnet_tutorial.scratch.layers import Conv2d, Linear, global_avg_pool
 from resnet_tutorial.train import Cosine, OneCycle, Steps
 from resnet_tutorial.train.distributed import World
@@ -183,6 +184,8 @@ def test_stages_are_those_of_the_net(name):
         -len(shapes) :
     ] == shapes
     assert found.count("first: stride 2") == len(net.stages) - 1
+    circles = [e for e in seen(drawing) if e.tag == "circle"]
+    assert len(circles) == (0 if "plain" in name else len(net.stages))  # one plus a stage
     depth = int("".join(filter(str.isdigit, name)))
     assert f"of {depth} layers" in drawing.alt
 
@@ -252,10 +255,10 @@ SMALL_LAYERS = [
 def test_a_chain_shows_every_array_and_its_gradient_in_order():
     drawing = drawings.chain(SMALL_LAYERS, np.ones((2, 1, 8, 8)), end="cross-entropy")
     found = texts(drawing)
-    assert [t for t in found if t in ("Conv2d", "global avg pool", "Linear", "cross-entropy")] == [
-        "Conv2d",
+    assert [t for t in found if t.startswith(("conv2d", "global avg pool", "linear", "cross"))] == [
+        "conv2d, stride 2",
         "global avg pool",
-        "Linear",
+        "linear",
         "cross-entropy",
     ]
     for shape in ("1×8×8", "16×4×4", "16", "10"):
@@ -280,6 +283,39 @@ def test_pooling_shares_its_gradient_evenly():
 
 def parts_of(size):
     return [World(rank, size).share for rank in range(size)]
+
+
+def test_option_a_and_its_transpose_are_drawn_with_their_numbers():
+    option = PadShortcut(1, 2, 2, np.random.default_rng(0))
+    x, dy = np.arange(1.0, 17).reshape(4, 4), np.arange(21.0, 29).reshape(2, 2, 2)
+    found = texts(drawings.picked(option, x, dy))
+    for number in (1, 3, 9, 11):
+        assert found.count(str(number)) == 2  # read, and kept
+    for number in (21, 22, 23, 24):
+        assert found.count(str(number)) == 2  # arrives, and comes back
+    assert all(found.count(str(n)) == 1 for n in (25, 26, 27, 28))
+    assert found.count("0") == 4 + 12
+
+
+def test_blame_is_the_gradient_of_the_cross_entropy():
+    z = torch.tensor([0.3, -1.0, 0.9, 0.0], dtype=torch.float64, requires_grad=True)
+    torch.nn.functional.cross_entropy(z[None], torch.tensor([1])).backward()
+    drawing = drawings.blame(z.detach().numpy(), 1)
+    found = [t.replace("−", "-") for t in texts(drawing) if t[0] in "+−"]
+    assert found == [f"{g:+.2f}" for g in z.grad.tolist()]
+    bars = [e for e in seen(drawing) if e.tag == "rect"][-4:]
+    wide = np.array([float(e.values["width"]) for e in bars])
+    assert np.allclose(wide / wide.sum(), (z.grad.abs() / z.grad.abs().sum()).numpy(), atol=1e-3)
+    assert [e.values["fill"] == PLAIN for e in bars] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("slope, jump, place, step", [(1.0, 2.0, 0.3, 1.0), (0.5, -2.0, 0.1, 0.4)])
+def test_the_secant_over_a_kink_has_its_slope(slope, jump, place, step):
+    alt = drawings.kink(slope, jump, place, step).alt
+    expected = slope + jump / 2 * (1 - place / step)
+    assert float(alt.split()[-1].rstrip(".").replace("−", "-")) == pytest.approx(expected, abs=0.05)
+    with pytest.raises(ValueError, match="between 0 and the step"):
+        drawings.kink(slope, jump, 2 * step, step)
 
 
 def examples():
@@ -357,6 +393,10 @@ def examples():
     yield "bars", lambda: drawings.bars({"time": profile, "bytes": profile}, "time of a step")
     yield "batch shares", lambda: drawings.batch_shares(digits.train.images[:8], parts_of(4))
     yield "two shares", lambda: drawings.batch_shares(digits.train.images[:8], parts_of(2))
+    option = PadShortcut(1, 2, 2, np.random.default_rng(0))
+    yield "picked", lambda: drawings.picked(option, IMAGE[:4, :4], np.ones((2, 2, 2)))
+    yield "blame", lambda: drawings.blame(np.log([1.0, 2.0, 3.0]), 2)
+    yield "kink", lambda: drawings.kink(1.0, 2.0, 0.3, 1.0)
 
 
 EXAMPLES = dict(examples())
@@ -607,6 +647,8 @@ def test_flow_adds_forward_where_it_copies_backward():
     plain = drawings.flow(PlainBlock(8, 8), (8, 4, 4))
     assert "dx = Jᵀ dy" in texts(plain) and "add" not in texts(plain)
     projected = drawings.flow(Bottleneck(8, 4, 2), (8, 4, 4))
+    before = texts(drawings.flow(BasicBlock(8, 8), (8, 4, 4), total="s"))
+    assert "s = x + F(x)" in before and "dx = ds + Jᵀ ds" in before and "dy" not in before
     assert "dx = Sᵀ dy + Jᵀ dy" in texts(projected) and texts(projected).count("3 conv") == 2
 
 

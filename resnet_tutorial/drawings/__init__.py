@@ -3,11 +3,11 @@
 from resnet_tutorial.drawings.angles import cosine_maps, half_circles
 from resnet_tutorial.drawings.backward import kernels_back, stamps, way_back
 from resnet_tutorial.drawings.blocks import blocks, shortcuts
-from resnet_tutorial.drawings.chain import averaged, chain
+from resnet_tutorial.drawings.chain import averaged, blame, chain, picked
 from resnet_tutorial.drawings.columns import inserted, layers
 from resnet_tutorial.drawings.convolution import im2col, window
 from resnet_tutorial.drawings.counted import layout, pairs, shares
-from resnet_tutorial.drawings.curves import histogram, sizes, slopes
+from resnet_tutorial.drawings.curves import histogram, kink, sizes, slopes
 from resnet_tutorial.drawings.field import field
 from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier, descents
@@ -24,6 +24,7 @@ __all__ = [
     "averaged",
     "bars",
     "batch_shares",
+    "blame",
     "blocks",
     "chain",
     "classifier",
@@ -39,11 +40,13 @@ __all__ = [
     "inserted",
     "intervals",
     "kernels_back",
+    "kink",
     "layers",
     "layout",
     "norm_axes",
     "pairs",
     "paths",
+    "picked",
     "removed",
     "schedules",
     "shares",

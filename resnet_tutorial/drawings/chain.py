@@ -23,6 +23,7 @@ from resnet_tutorial.drawings.svg import (
 )
 from resnet_tutorial.palette import PLAIN
 from resnet_tutorial.scratch import ops
+from resnet_tutorial.scratch.layer import Layer
 
 STEP = 42  # between two boxes
 
@@ -37,7 +38,7 @@ def chain(layers: Sequence, x: Float[np.ndarray, "n ..."], end: str = "loss") ->
     >>> from resnet_tutorial.scratch.layers import Linear, global_avg_pool
     >>> pair = [global_avg_pool(), Linear(16, 10, np.random.default_rng(0))]
     >>> print(chain(pair, np.ones((2, 16, 4, 4))).alt)
-    Forward: 16×4×4, global avg pool, 16, Linear, 10, loss. Backward the same shapes come up again.
+    Forward: 16×4×4, global avg pool, 16, linear, 10, loss. Backward the same shapes come up again.
     """
     shapes, gradients, y = [x.shape], [], x
     for layer in layers:
@@ -66,8 +67,10 @@ def chain(layers: Sequence, x: Float[np.ndarray, "n ..."], end: str = "loss") ->
 
 
 def _name(layer: object) -> str:
-    """Of the operation, where the layer only wraps one."""
-    return getattr(getattr(layer, "op", None), "__name__", type(layer).__name__).replace("_", " ")
+    """Of the operation, where the layer only wraps one; a stride stands behind it."""
+    name = getattr(getattr(layer, "op", None), "__name__", type(layer).__name__).replace("_", " ")
+    stride = getattr(layer, "stride", 1)
+    return name.lower() + (f", stride {stride}" if stride > 1 else "")
 
 
 def _arrows(canvas: Canvas, middle, y, shape: str, gradient: str) -> None:
@@ -105,3 +108,76 @@ def averaged(x: Float[np.ndarray, "h w"], dy: float) -> Drawing:
     values = (said_number(v) for v in (y[0, 0], dx[0, 0], dy))
     return Drawing(canvas, "Forward the {} values of a map become their mean, {}. Backward each "
                            "gets {} of the gradient {}.".format(x.size, *values))  # fmt: skip
+
+
+def picked(
+    shortcut: Layer, x: Float[np.ndarray, "h w"], dy: Float[np.ndarray, "k h2 w2"]
+) -> Drawing:
+    """A shortcut that picks pixels of one channel and appends channels of zeros, and its transpose.
+
+    For option A, the package's ``PadShortcut``. Chapter: scratch/residual_block.
+
+    >>> from resnet_tutorial.scratch.blocks import PadShortcut
+    >>> option_a = PadShortcut(1, 2, 2, np.random.default_rng(0))
+    >>> picked(option_a, np.arange(1.0, 17).reshape(4, 4), np.arange(1.0, 9).reshape(2, 2, 2)).alt
+    'Forward 4 of 16 pixels are kept and 4 zeros appended. Backward 4 of 8 gradients come back.'
+    """
+    y = shortcut(x[None, None])[0]
+    dx = shortcut.backward(dy[None])[0, 0]
+    canvas, top, left, right = Canvas(INNER), 26.0, 60, 60 + CELL * x.shape[1] + 90
+    each = CELL * y.shape[1] + 8
+    tall = max(CELL * len(x), each * len(y) - 8)
+    for title, one, many, color in (
+        ("forward: S", x, y, RESIDUAL),
+        ("backward: Sᵀ", dx, dy, PLAIN),
+    ):
+        canvas.text(left, top - 14, title, color=color, weight="700")
+        middle = top + tall / 2
+        draw_grid(canvas, one, left, middle - CELL * len(x) / 2, marked=dx != 0)
+        for i, channel in enumerate(many):
+            kept = np.full(channel.shape, i == 0)
+            place = middle - (each * len(y) - 8) / 2 + i * each
+            draw_grid(canvas, channel, right, place, marked=kept, faint=~kept)
+        ends = (right - 76, right - 14)
+        start, stop = ends if one is x else ends[::-1]
+        canvas.arrow(start, middle, stop, middle, color, 1.8)
+        top += tall + 44
+    canvas.height = top - 40
+    alt = (
+        f"Forward {y[0].size} of {x.size} pixels are kept and {y[1:].size} zeros appended. "
+        f"Backward {np.count_nonzero(dx)} of {dy.size} gradients come back."
+    )
+    return Drawing(canvas, alt)
+
+
+def blame(z: Float[np.ndarray, " k"], true: int) -> Drawing:
+    """Scores, their softmax p, the truth t and the gradient p - t, one bar for each class.
+
+    Chapter: scratch/small_layers.
+
+    >>> blame(np.log([1.0, 2.0, 3.0]), true=2).alt
+    'Class 1: p = 0.17, gradient +0.17. Class 2: p = 0.33, gradient +0.33. Class 3: p = 0.50, \
+gradient -0.50.'
+    """
+    _, cache = ops.cross_entropy(z[None], np.array([true]))
+    gradient = ops.cross_entropy_backward(1.0, cache)[0]
+    t = np.eye(len(z))[true]
+    canvas, wide = Canvas(INNER), 64
+    columns = (("p", t + gradient, 78), ("t", t, 168), ("p − t", gradient, 292))
+    for title, values, x in columns:
+        canvas.text(x, 8, title, anchor="middle", weight="700", style="italic")
+        for i, value in enumerate(values):
+            y, left = 36 + 30 * i, x - wide / 2 if title != "p − t" else x
+            color = PLAIN if value < 0 else RESIDUAL
+            start = left + wide / 2 * min(value, 0) if title == "p − t" else left
+            scale = wide / 2 if title == "p − t" else wide
+            canvas.rect(start, y - 12, scale * abs(value), 12, color, None, 0)
+            said = f"{value:+.2f}".replace("-", "−") if title == "p − t" else f"{value:.2f}"
+            canvas.text(x, y + 8, said, SMALL, MUTED, "middle")
+    for i in range(len(z)):
+        canvas.text(0, 30 + 30 * i, f"{i + 1}", weight="700" if i == true else None)
+    canvas.line(292, 20, 292, 36 + 30 * (len(z) - 1), MUTED, 1)
+    canvas.height = 36 + 30 * len(z) - 10
+    said = (f"Class {i + 1}: p = {p:.2f}, gradient {g:+.2f}." for i, (p, g) in
+            enumerate(zip(t + gradient, gradient, strict=True)))  # fmt: skip
+    return Drawing(canvas, " ".join(said))

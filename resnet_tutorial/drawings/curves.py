@@ -1,6 +1,6 @@
 """Arrays drawn as curves and bars: a function with its slope, a histogram, sizes through depth.
 
-Chapters: theory/shattered_gradients, theory/signal_propagation.
+Chapters: theory/shattered_gradients, theory/signal_propagation, scratch/numpy_resnet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
+from resnet_tutorial import Mistake
 from resnet_tutorial.drawings.svg import (
     FAINT,
     INNER,
@@ -63,6 +64,51 @@ def _curve(canvas: Canvas, top, places, values, color, width) -> None:
     canvas.line(0, top + scale * high, INNER, top + scale * high, FAINT, 1)
     points = zip(INNER * places, top + scale * (high - values), strict=True)
     canvas.path("M" + "L".join(f"{number(a)} {number(b)}" for a, b in points), color, width)
+
+
+def kink(slope: float, jump: float, place: float, step: float) -> Drawing:
+    """A line with one bend at ``place``, and the secant between both ends of a central difference.
+
+    Left of the bend the line has ``slope``, right of it ``slope + jump``; 0 < place < step.
+    Chapter: scratch/numpy_resnet.
+
+    >>> kink(1.0, 2.0, 0.3, 1.0).alt
+    'A line of slope 1 up to 0.3 and 3 beyond. From −1 to 1 the secant has slope 1.7.'
+    """
+    if not 0 < place < step:
+        raise Mistake(f"expected a bend between 0 and the step {step}, got {place}")
+    canvas, high, low = Canvas(INNER), 150, 14
+
+    def f(t):
+        return slope * t + jump * max(t - place, 0)
+
+    top, bottom = max(f(step), f(-step), 0), min(f(step), f(-step), 0)
+
+    def at(t, y):
+        return 30 + (INNER - 90) * (t + step) / (2 * step), low + high * (top - y) / (top - bottom)
+
+    axis = low + high + 12
+    canvas.line(10, axis, INNER - 40, axis, FAINT, 1)
+    for t, name in ((-step, "−h"), (0, "0"), (place, "t₀"), (step, "h")):
+        x, y = at(t, f(t))
+        canvas.line(x, y, x, axis, FAINT, 1, "3 3")
+        canvas.text(x, axis + 12, name, SMALL, anchor="middle", style="italic")
+    corner, end, gone = at(place, f(place)), at(step, f(step)), at(step, slope * step)
+    canvas.line(*at(-step, f(-step)), *end, PLAIN, 1.8, "6 4")
+    canvas.line(*at(-step, f(-step)), *corner, RESIDUAL, 2.4)
+    canvas.line(*corner, *end, RESIDUAL, 2.4)
+    canvas.line(*corner, *gone, MUTED, 1.2, "2 3")
+    canvas.text(end[0] + 6, gone[1], f"slope {said_number(slope)}", SMALL, MUTED)
+    beyond = f"{said_number(slope)} + Δ = {said_number(slope + jump)}"
+    canvas.text(end[0] + 6, end[1], beyond, SMALL, RESIDUAL)
+    secant = (f(step) - f(-step)) / (2 * step)
+    x, y = at(-0.55 * step, f(-step) + 0.45 * step * secant)
+    canvas.text(x, y - 16, f"secant: {secant:.2g}", SMALL, PLAIN, "end")
+    canvas.height = axis + 20
+    ends = f"From {said_number(-step)} to {said_number(step)}"
+    return Drawing(canvas, f"A line of slope {said_number(slope)} up to {said_number(place)} and "
+                           f"{said_number(slope + jump)} beyond. {ends} the secant has slope "
+                           f"{secant:.2g}.")  # fmt: skip
 
 
 def histogram(values: Float[np.ndarray, " n"], unit: str, bins: int = 24) -> Drawing:

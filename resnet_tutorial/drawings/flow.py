@@ -25,11 +25,12 @@ from resnet_tutorial.drawings.svg import (
 from resnet_tutorial.drawings.trace import split, trace
 
 
-def flow(block: nn.Module, shape: tuple[int, int, int]) -> Drawing:
+def flow(block: nn.Module, shape: tuple[int, int, int], total: str = "y") -> Drawing:
     """A block forward, down, and backward, up: an addition copies a gradient, a fork sums two.
 
     Backward, J is the Jacobian of the branch F and dx the gradient with respect to x. What
-    follows the addition is left out. Chapter: theory/gradient_flow.
+    follows the addition is left out; ``total`` names what the addition gives. Chapter:
+    theory/gradient_flow.
 
     >>> from resnet_tutorial.models import BasicBlock
     >>> flow(BasicBlock(16, 16), (16, 8, 8)).alt.split(". ")[1]
@@ -38,26 +39,28 @@ def flow(block: nn.Module, shape: tuple[int, int, int]) -> Drawing:
     parts = split(trace(block, shape))
     residual = parts.shortcut is not None
     count = sum(o.kind == "conv" for o in parts.branch)
-    panels = [_flow_panel(residual, bool(parts.shortcut), count, forward) for forward in
+    panels = [_flow_panel(residual, bool(parts.shortcut), count, forward, total) for forward in
               (True, False)]  # fmt: skip
-    short, back = ("S(x)", "Sᵀ dy") if parts.shortcut else ("x", "dy")
+    dy = f"d{total}"
+    short, back = ("S(x)", f"Sᵀ {dy}") if parts.shortcut else ("x", dy)
     if residual:
         alt = (
-            f"Forward: the fork copies x, the addition gives y = {short} + F(x). Backward: the "
-            f"addition copies dy to both sides, the fork adds them: dx = {back} + Jᵀ dy."
+            f"Forward: the fork copies x, the addition gives {total} = {short} + F(x). "
+            f"Backward: the addition copies {dy} to both sides, the fork adds them: "
+            f"dx = {back} + Jᵀ {dy}."
         )
     else:
-        alt = "Forward: y = F(x). Backward: all of dy goes through F: dx = Jᵀ dy."
+        alt = f"Forward: {total} = F(x). Backward: all of {dy} goes through F: dx = Jᵀ {dy}."
     return Drawing(row(panels), alt)
 
 
-def _flow_panel(residual: bool, carries: bool, count: int, forward: bool) -> Canvas:
-    canvas, x, out = Canvas(166), 56, 128
+def _flow_panel(residual: bool, carries: bool, count: int, forward: bool, total: str) -> Canvas:
+    canvas, x, out, dy = Canvas(166), 56, 128, f"d{total}"
     color = color_of(residual)
     canvas.text(78, 8, "forward" if forward else "backward", anchor="middle", weight="700",
                 color=color)  # fmt: skip
     top, fork, box, join, bottom = 40, 66, 96, 186, 226
-    names = ("x", "F(x)", "y") if forward else ("dx", "Jᵀ dy", "dy")
+    names = ("x", "F(x)", total) if forward else ("dx", f"Jᵀ {dy}", dy)
     canvas.text(x, 30, names[0], anchor="middle", style="italic")
 
     def arrow(y1, y2):
@@ -73,28 +76,29 @@ def _flow_panel(residual: bool, carries: bool, count: int, forward: bool) -> Can
     canvas.text(x, box + 14, "F", anchor="middle", style="italic")
     canvas.text(x, box + 31, f"{count} conv", SMALL, MUTED, "middle")
     middle = (box + 44 + end) / 2
-    label = names[1] if forward else "dy"
+    label = names[1] if forward else dy
     canvas.text(x - 10, middle, label, SMALL, MUTED, "end", style="italic")
     if residual:
         if not forward:
             canvas.text(x - 10, (fork + box) / 2 + 2, names[1], SMALL, MUTED, "end", style="italic")
-        _flow_shortcut(canvas, x, fork, join, out, carries, forward)
+        _flow_shortcut(canvas, x, fork, join, out, _shortcut_name(carries, forward, dy), forward)
         arrow(join + 13, bottom)
     canvas.text(x, bottom + 12, names[2], anchor="middle", style="italic")
-    formula = _formula(residual, carries, forward)
+    short = f"{_shortcut_name(carries, forward, dy)} + " if residual else ""
+    formula = f"{total} = {short}F(x)" if forward else f"dx = {short}Jᵀ {dy}"
     canvas.text(78, bottom + 38, formula, anchor="middle", weight="700", color=color)
     canvas.height = bottom + 46
     return canvas
 
 
-def _formula(residual: bool, carries: bool, forward: bool) -> str:
-    if not residual:
-        return "y = F(x)" if forward else "dx = Jᵀ dy"
-    short, back = ("S(x)", "Sᵀ dy") if carries else ("x", "dy")
-    return f"y = {short} + F(x)" if forward else f"dx = {back} + Jᵀ dy"
+def _shortcut_name(carries: bool, forward: bool, dy: str) -> str:
+    """What goes along the shortcut."""
+    if forward:
+        return "S(x)" if carries else "x"
+    return f"Sᵀ {dy}" if carries else dy
 
 
-def _flow_shortcut(canvas, x, fork, join, out, carries, forward) -> None:
+def _flow_shortcut(canvas, x, fork, join, out, name, forward) -> None:
     """Forward a fork copies and a circle adds; backward they change places."""
     if forward:
         canvas.shortcut(x, fork, join, out, stop=14)
@@ -108,10 +112,9 @@ def _flow_shortcut(canvas, x, fork, join, out, carries, forward) -> None:
     said = ("copy", "add") if forward else ("add", "copy")
     for text, y in zip(said, (fork, join), strict=True):
         canvas.text(x + 22, y - 11, text, SMALL, RESIDUAL)
-    short = ("S(x)" if carries else "x") if forward else ("Sᵀ dy" if carries else "dy")
     half = (fork + join) / 2
     canvas.rect(out - 8, half - 11, 16, 22, "#fdfdfb", None)
-    canvas.text(out, half, short, SMALL, anchor="middle", style="italic")
+    canvas.text(out, half, name, SMALL, anchor="middle", style="italic")
 
 
 def paths(blocks: int) -> Drawing:

@@ -4,7 +4,7 @@ from math import log2
 
 from torch import nn
 
-from resnet_tutorial.drawings.blocks import label
+from resnet_tutorial.drawings.blocks import draw_addition, label
 from resnet_tutorial.drawings.plan import Block, Plan, plan
 from resnet_tutorial.drawings.svg import (
     INNER,
@@ -83,6 +83,8 @@ def _stage_row(canvas, y, maps, lines, stage, color, last) -> Number:
         canvas.rect(x0 + step, y0 - step, side, side, "#ffffff", color, 1, 1.4)
     if side > 40:
         canvas.text(x0 + side / 2, y0 + side / 2, f"{maps[1]}×{maps[2]}", SMALL, MUTED, "middle")
+    else:
+        canvas.text(x0 - 6, y0 + side / 2, f"{maps[1]}×{maps[2]}", SMALL, MUTED, "end")
     text = 168
     if stage is None:
         top = middle - 9 * len(lines)
@@ -111,7 +113,9 @@ def _repeated(canvas, x, middle, stage, lines, color) -> None:
         canvas.rect(left, top + 22 * i + 1, wide, 20, WEIGHTS)
         canvas.text(left + wide / 2, top + 22 * i + 11, line, SMALL, anchor="middle")
     if stage[-1].shortcut is not None:
-        canvas.shortcut(left + wide, top - 1, top + high + 1, left + wide + 17, RESIDUAL, 2)
+        add, below = left + wide - 7, top + high + 7
+        canvas.shortcut(add, top - 1, below, left + wide + 17, RESIDUAL, 2, stop=6)
+        draw_addition(canvas, add, below, 6)
     if stage[0].stride > 1:
         canvas.text(x, top - 13, f"first: stride {stage[0].stride}", SMALL, weight="700")
 
