@@ -331,6 +331,8 @@ def examples():
     yield "shares", lambda: drawings.shares({"weights": parts, "multiply-adds": {"head": 5}})
     wrong = np.random.default_rng(0).random((6, 500)) < 0.05
     yield "pairs", lambda: drawings.pairs(wrong[0], wrong[1], ("old net", "new net"))
+    names = "the old net", "the new net"
+    yield "pairs with long names", lambda: drawings.pairs(wrong[0], wrong[1], names)
     yield "layout", lambda: drawings.layout({"8 layers": wrong[:3], "20 layers": wrong[3:]})
     yield "chain", lambda: drawings.chain(SMALL_LAYERS, np.ones((2, 1, 8, 8)))
     yield "averaged", lambda: drawings.averaged(IMAGE[:2, :2], 2.0)

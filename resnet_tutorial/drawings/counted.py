@@ -87,11 +87,11 @@ def pairs(
                         None, 2)  # fmt: skip
     y = -(-len(a) // columns) * side + 20
     entries = [f"{name}: {int(members.sum())}" for name, (members, _) in kinds.items()]
-    second = max(INNER / 2, 20 + max(width_of(entry, SMALL) for entry in entries[::2]) + 12)
+    second = max(INNER / 2, 16 + max(width_of(entry, SMALL) for entry in entries[::2]) + 8)
     for i, (entry, (_, color)) in enumerate(zip(entries, kinds.values(), strict=True)):
         x, line = second * (i % 2), y + 22 * (i // 2)
         canvas.rect(x, line - 6, 12, 12, color, None, 2)
-        canvas.text(x + 20, line, entry, SMALL)
+        canvas.text(x + 16, line, entry, SMALL)
     canvas.height = y + 30
     both, first, other, neither = (int(members.sum()) for members, _ in kinds.values())
     return Drawing(
