@@ -86,16 +86,18 @@ def pairs(
             canvas.rect(column * side + 0.7, row * side + 0.7, side - 1.4, side - 1.4, color,
                         None, 2)  # fmt: skip
     y = -(-len(a) // columns) * side + 20
-    for i, (name, (members, color)) in enumerate(kinds.items()):
-        x, line = INNER / 2 * (i % 2), y + 22 * (i // 2)
+    entries = [f"{name}: {int(members.sum())}" for name, (members, _) in kinds.items()]
+    second = max(INNER / 2, 16 + max(width_of(entry, SMALL) for entry in entries[::2]) + 8)
+    for i, (entry, (_, color)) in enumerate(zip(entries, kinds.values(), strict=True)):
+        x, line = second * (i % 2), y + 22 * (i // 2)
         canvas.rect(x, line - 6, 12, 12, color, None, 2)
-        canvas.text(x + 20, line, f"{name}: {int(members.sum())}", SMALL)
+        canvas.text(x + 16, line, entry, SMALL)
     canvas.height = y + 30
-    both, first, second, neither = (int(members.sum()) for members, _ in kinds.values())
+    both, first, other, neither = (int(members.sum()) for members, _ in kinds.values())
     return Drawing(
         canvas,
         f"{len(a)} test images as squares: both wrong on {both}, only {names[0]} on {first}, only "
-        f"{names[1]} on {second}, both right on {neither}.",
+        f"{names[1]} on {other}, both right on {neither}.",
     )
 
 

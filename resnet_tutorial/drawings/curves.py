@@ -174,7 +174,8 @@ def sizes(values: Mapping[str, Sequence[float] | Float[np.ndarray, " n"]]) -> Dr
         canvas.text(left - 6, floor - 6, first, SMALL, anchor="end")
         canvas.text(INNER - 42, floor - 6, last, SMALL)
         said.append(f"{name}, {first} to {last} in {len(row) - 1}")
-    canvas.height = 88 * len(values) - 8
+    canvas.text(44, 88 * len(values) - 2, "each row has its own scale", SMALL, MUTED)
+    canvas.height = 88 * len(values) + 6
     return Drawing(canvas, f"Sizes from layer to layer: {'; '.join(said)}.")
 
 

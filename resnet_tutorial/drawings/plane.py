@@ -83,8 +83,8 @@ def decay_triangle(rate: float, decay: float) -> Drawing:
     be seen. Raises ValueError unless it lies between 0 and 1.
     Chapter: training/weight_without_size.
 
-    >>> decay_triangle(rate=0.5, decay=0.2).alt[-41:]
-    'turns by 25.8 degrees and keeps its norm.'
+    >>> decay_triangle(rate=0.5, decay=0.2).alt[-39:]
+    'urns by 25.8 degrees and stays as long.'
     """
     shrink = rate * decay
     if not 0 < shrink < 1:
@@ -101,20 +101,20 @@ def decay_triangle(rate: float, decay: float) -> Drawing:
     arc = [at(r, angle * t / 20) for t in range(-3, 27)]
     canvas.path("M" + "L".join(f"{number(a)} {number(b)}" for a, b in arc), FAINT, 1.4, "4 4")
     w, short, new = at(r, 0), at(r * (1 - shrink), 0), at(r, angle)
-    canvas.line(x, y, *w, MUTED, 2.2)
+    _tip(canvas, x, y, *w, MUTED)
     _tip(canvas, x, y, *new, INK)
     _tip(canvas, *w, *short, PLAIN, 3)
     _tip(canvas, *short, *new, RESIDUAL, 3)
     canvas.circle(x, y, 3, INK)
-    canvas.text(w[0], w[1] - 12, "w", anchor="middle", style="italic")
+    canvas.text(w[0] - 12, w[1] - 4, "w", anchor="end", style="italic")
     canvas.text(new[0] + 10, new[1] + 2, "next w", style="italic")
     canvas.text(166, 200, f"decay: shorter by {shrink:.0%}", color=PLAIN, size=SMALL)
     canvas.text(166, 220, "step: at a right angle", color=RESIDUAL, size=SMALL)
     canvas.text(166, 240, f"together: a turn by {degrees(angle):.1f}°", SMALL)
-    canvas.text(166, 260, "the norm stays", SMALL, MUTED)
+    canvas.text(166, 260, "w and next w: as long", SMALL)
     alt = (
         f"A triangle: decay shortens the weight by {shrink:.0%}, a step at a right angle brings it "
-        f"back to its norm; the weight turns by {degrees(angle):.1f} degrees and keeps its norm."
+        f"back to its length; the weight turns by {degrees(angle):.1f} degrees and stays as long."
     )
     return Drawing(canvas, alt)
 
