@@ -83,11 +83,15 @@ def _batch(canvas: Canvas, top, mask) -> float:
     return top + high * c
 
 
-def removed(x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"]) -> Drawing:
+def removed(
+    x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"], divided: bool = False
+) -> Drawing:
     """What the gradient of batch norm removes from dy, as bars: its mean, and its share along the
     normalised x. What remains is sigma dx, for gamma = 1; sigma is the standard deviation.
 
-    ``x`` and ``dy`` are the numbers of one channel, at most 16 of them.
+    ``x`` and ``dy`` are the numbers of one channel, at most 16 of them. With ``divided`` a last
+    row shows dx too; dy is called g there, the normalised x z, and sigma s.
+    Chapters: scratch/batch_norm; theory/explosion, divided.
 
     >>> x, dy = np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 0.0, 2.0, 1.0])
     >>> removed(x, dy).alt[:54]
@@ -96,12 +100,16 @@ def removed(x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"]) -> Drawing:
     one, zero = np.ones(1), np.zeros(1)
     normal = ops.batch_norm(x[:, None, None, None], one, zero)[0].ravel()
     mean, share = dy.mean(), (dy * normal).mean()
+    left, grey, spread = dy - mean - share * normal, "#9aa0a8", float(x.std())
     rows = [
-        ("dy, what arrives", dy, MUTED),
-        (f"less its mean, {said_number(mean)}", np.full_like(dy, mean), "#9aa0a8"),
-        (f"less {said_number(share)} times the normalised x", share * normal, "#9aa0a8"),
-        ("what remains: σ dx", dy - mean - share * normal, RESIDUAL),
-    ]
+        (f"{'g' if divided else 'dy'}, what arrives", dy, MUTED),
+        (f"less its mean, {said_number(mean)}", np.full_like(dy, mean), grey),
+        (f"less {said_number(share)} times {'z' if divided else 'the normalised x'}",
+         share * normal, grey),
+        ("what remains" if divided else "what remains: σ dx", left, RESIDUAL),
+    ]  # fmt: skip
+    if divided:
+        rows.append((f"divided by s = {said_number(spread)}", left / spread, RESIDUAL))
     canvas, half = Canvas(INNER), 26
     largest = max(np.abs(values).max() for _, values, _ in rows)
     step = (INNER - 20) / len(dy)
@@ -119,4 +127,6 @@ def removed(x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"]) -> Drawing:
         f"Bars of {len(dy)} numbers: dy; less its mean {said_number(mean)}; less "
         f"{said_number(share)} times the normalised x; what remains, sigma times dx."
     )
+    if divided:
+        alt = f"{alt[:-1]}; dx, which is that divided by {said_number(spread)}."
     return Drawing(canvas, alt)
