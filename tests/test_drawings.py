@@ -355,6 +355,7 @@ def examples():
     yield "removed", lambda: drawings.removed(IMAGE[0], IMAGE[1])
     yield "flow", lambda: drawings.flow(BasicBlock(8, 16, 2), (8, 4, 4))
     steps = np.linspace(-1, 1, 33)
+    yield "removed and divided", lambda: drawings.removed(IMAGE[0], IMAGE[1], divided=True)
     yield "slopes", lambda: drawings.slopes(steps, {"plain": steps**3, "residual": np.sin(steps)})
     yield "histogram", lambda: drawings.histogram(10.0 ** np.abs(steps), "energy")
     yield "triangle", lambda: drawings.decay_triangle(0.5, 0.2)
@@ -371,6 +372,7 @@ def examples():
         lambda: drawings.arms({"plain20": [3.2, 4.1], "resnet20": [1.5, 2.25]}, "error (%)"),
     )
     yield "paths", lambda: drawings.paths(4)
+    yield "contributions", lambda: drawings.paths(3, (0.5, -0.2, 0.1))
     yield "half circles", lambda: drawings.half_circles(np.pi / 3)
     yield "opposite", lambda: drawings.half_circles(np.pi)
     curves = {"without batch norm": steps**2, "with batch norm": steps}
@@ -641,6 +643,16 @@ def test_what_remains_is_the_gradient_of_batch_norm():
     np.testing.assert_allclose(high[3], expected, atol=0.1)
 
 
+def test_what_goes_on_is_divided_by_the_spread():
+    rng = np.random.default_rng(0)
+    x, dy = 0.5 * rng.normal(size=8), rng.normal(size=8)
+    drawing = drawings.removed(x, dy, divided=True)
+    bars = [e for e in seen(drawing) if e.tag == "rect"][1:]
+    high = np.array([float(e.values["height"]) for e in bars]).reshape(5, 8)
+    np.testing.assert_allclose(high[4] * x.std(), high[3], atol=0.1)
+    assert f"divided by s = {x.std():.2f}" in texts(drawing)
+
+
 def test_flow_adds_forward_where_it_copies_backward():
     residual = drawings.flow(BasicBlock(8, 8), (8, 4, 4))
     found = texts(residual)
@@ -667,6 +679,14 @@ def test_every_path_is_drawn_once(n):
         assert row[-1].split()[0] == str(sum(t.startswith("F") for t in row))
     with pytest.raises(ValueError, match="expected 1 to 4 blocks, got 5"):
         drawings.paths(5)
+    with pytest.raises(ValueError, match="3 factors"):
+        drawings.paths(3, (0.5, 1.0))
+
+
+def test_paths_end_in_what_they_contribute():
+    found = texts(drawings.paths(3, (0.5, -0.2, 0.1)))
+    ends = [float(t.replace("−", "-")) for t in found if t.strip("−").replace(".", "").isdigit()]
+    assert len(ends) == 8 and sum(ends) == pytest.approx(1.5 * 0.8 * 1.1)
 
 
 # ---- in the plane --------------------------------------------------------------------------------
@@ -733,6 +753,14 @@ def test_arms_show_every_run_and_the_mean():
     assert {"mean 3", "mean 0.5", "0", "6", "error (%)"} <= set(texts(drawing))
     [mean] = [p[0, 0] for p in lines_of(drawing, PLAIN)]
     assert mean + MARGIN == pytest.approx(x[0] + (x[1] - x[0]) * 2, abs=0.2)
+
+
+def test_arms_between_given_ends_hide_no_run():
+    drawing = drawings.arms({"plain20": [40.0, 40.1, 39.9, 80.4]}, "error (%)", (0.0, 100.0))
+    dots = [e for e in seen(drawing) if e.tag == "circle"]
+    assert len({(d.x, d.y) for d in dots}) == 4 and len({d.y for d in dots[:3]}) == 3
+    assert dots[0].y == dots[3].y
+    assert {"mean 50", "0", "100"} <= set(texts(drawing))
 
 
 def test_descents_show_every_step_of_every_model():

@@ -3,8 +3,9 @@
 Chapters: scratch/residual_block, theory/gradient_flow.
 """
 
+from collections.abc import Sequence
 from itertools import product
-from math import comb
+from math import comb, prod
 
 from torch import nn
 
@@ -21,6 +22,7 @@ from resnet_tutorial.drawings.svg import (
     Drawing,
     color_of,
     row,
+    said_number,
 )
 from resnet_tutorial.drawings.trace import split, trace
 
@@ -117,8 +119,11 @@ def _flow_shortcut(canvas, x, fork, join, out, name, forward) -> None:
     canvas.text(out, half, name, SMALL, anchor="middle", style="italic")
 
 
-def paths(blocks: int) -> Drawing:
+def paths(blocks: int, factors: Sequence[float] = ()) -> Drawing:
     """Every path through so many residual blocks: each is taken or gone around. At most 4 blocks.
+
+    With ``factors``, one a block, each path ends in what it contributes: the product of the factors
+    of the blocks on it.
 
     Chapter: theory/gradient_flow.
 
@@ -127,6 +132,8 @@ def paths(blocks: int) -> Drawing:
     """
     if not 1 <= blocks <= 4:
         raise Mistake(f"expected 1 to 4 blocks, got {blocks}: 5 have 32 paths, too many to see")
+    if factors and len(factors) != blocks:
+        raise Mistake(f"expected {blocks} factors, one a block, got {len(factors)}")
     canvas, step, high = Canvas(62 * blocks + 96), 62, 42
     choices = sorted(product((False, True), repeat=blocks), key=sum)
     for i, taken in enumerate(choices):
@@ -138,15 +145,19 @@ def paths(blocks: int) -> Drawing:
             if through:
                 canvas.line(x, y, x + step, y, INK, 1.8)
                 canvas.rect(x + 11, y - 11, 40, 22, WEIGHTS)
-                name = "F" + "₁₂₃₄"[j]
+                name = "F" + "₀₁₂₃"[j]
                 canvas.text(x + 31, y, name, SMALL, anchor="middle", style="italic")
             else:
                 canvas.rect(x + 11, y - 11, 40, 22, "none", FAINT, dashes="3 3")
                 canvas.path(f"M{x} {y}h2q3 0 3 -5v-5q0 -5 5 -5h42q5 0 5 5v5q0 5 3 5h2", color, 2.2)
         end = 24 + step * blocks
         canvas.arrow(end, y, end + 14, y)
-        canvas.text(end + 20, y, "1 block" if sum(taken) == 1 else f"{sum(taken)} blocks", SMALL,
-                    MUTED)  # fmt: skip
+        said = "1 block" if sum(taken) == 1 else f"{sum(taken)} blocks"
+        if factors:
+            said = said_number(
+                prod((f for f, on in zip(factors, taken, strict=True) if on), start=1.0)
+            )
+        canvas.text(end + 20, y, said, SMALL, MUTED)
     canvas.height = 18 + high * (len(choices) - 1) + 18
     counts = [comb(blocks, k) for k in range(blocks + 1)]
     said = ", ".join(f"{n} through {k}" + (" blocks" * (k == 0)) for k, n in enumerate(counts))

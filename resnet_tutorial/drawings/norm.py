@@ -83,12 +83,16 @@ def _batch(canvas: Canvas, top, mask) -> float:
     return top + high * c
 
 
-def removed(x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"]) -> Drawing:
+def removed(
+    x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"], divided: bool = False
+) -> Drawing:
     """What the gradient of batch norm removes from dy, as bars that add up from the first row to
     the last: minus its mean, and minus its share along the normalised x. What remains is r dx, for
     gamma = 1; r is the standard deviation.
 
     ``x`` and ``dy`` are the numbers of one channel, at most 16 of them; up to 8 are written out.
+    With ``divided`` a last row shows dx too; dy is called g there, the normalised x z, and r s.
+    Chapters: scratch/batch_norm; theory/explosion, divided.
 
     >>> x, dy = np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 0.0, 2.0, 1.0])
     >>> removed(x, dy).alt[:54]
@@ -97,12 +101,16 @@ def removed(x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"]) -> Drawing:
     one, zero = np.ones(1), np.zeros(1)
     normal = ops.batch_norm(x[:, None, None, None], one, zero)[0].ravel()
     mean, share = dy.mean(), (dy * normal).mean()
+    left, grey, spread = dy - mean - share * normal, "#9aa0a8", float(x.std())
     rows = [
-        ("dy, what arrives", dy, MUTED),
-        (f"minus its mean {said_number(mean)}", np.full_like(dy, -mean), "#9aa0a8"),
-        (f"minus {_in_brackets(share)} times the normalised x", -share * normal, "#9aa0a8"),
-        ("the sum of the three rows: r dx", dy - mean - share * normal, RESIDUAL),
-    ]
+        (f"{'g' if divided else 'dy'}, what arrives", dy, MUTED),
+        (f"minus its mean {said_number(mean)}", np.full_like(dy, -mean), grey),
+        (f"minus {_in_brackets(share)} times {'z' if divided else 'the normalised x'}",
+         -share * normal, grey),
+        (f"the sum of the three rows: {'s' if divided else 'r'} dx", left, RESIDUAL),
+    ]  # fmt: skip
+    if divided:
+        rows.append((f"divided by s = {said_number(spread)}", left / spread, RESIDUAL))
     canvas, half = Canvas(INNER), 26
     largest = max(np.abs(values).max() for _, values, _ in rows)
     step = (INNER - 20) / len(dy)
@@ -123,8 +131,10 @@ def removed(x: Float[np.ndarray, " m"], dy: Float[np.ndarray, " m"]) -> Drawing:
     alt = (
         f"Bars of {len(dy)} numbers: dy {_listed(dy)}; minus its mean {said_number(mean)}; minus "
         f"{said_number(share)} times the normalised x; what remains, r times dx: "
-        f"{_listed(rows[-1][1])}."
+        f"{_listed(left)}."
     )
+    if divided:
+        alt = f"{alt[:-1]}; dx, which is that divided by {said_number(spread)}."
     return Drawing(canvas, alt)
 
 

@@ -150,21 +150,26 @@ def discs(eigenvalues: Mapping[str, np.ndarray]) -> Drawing:
         y = middle + unit * tall + 44
         sizes = np.abs(values)
         said.append(f"{title}, {len(values)}, moduli {sizes.min():.3g} to {sizes.max():.3g}")
-    canvas.height = y - 24
+    canvas.text(0, y - 12, "grey: circles of radius 1 around 0 and around 1", SMALL, MUTED)
+    canvas.height = y - 4
     return Drawing(canvas, f"Eigenvalues: {'; '.join(said)}.")
 
 
-def arms(values: Mapping[str, Sequence[float]], unit: str) -> Drawing:
+def arms(
+    values: Mapping[str, Sequence[float]], unit: str, ends: tuple[float, float] | None = None
+) -> Drawing:
     """The arms of an experiment, one below the other: a dot for each run, a line at their mean.
 
     ``unit`` names the axis, as in "test error (%)". Names that begin with plain are orange, with
-    res blue. Chapter: training/comparing.
+    res blue. With ``ends`` the axis goes from the one to the other, means are whole numbers, and
+    dots that would hide each other are put beside the line. Chapters: training/comparing,
+    theory/explosion.
 
     >>> arms({"plain20": [4.0, 5.0], "resnet20": [2.0, 3.0]}, "test error (%)").alt
     'test error (%): plain20, mean 4.5 of 2 runs, 4 to 5; resnet20, mean 2.5 of 2 runs, 2 to 3.'
     """
     every = [v for group in values.values() for v in group]
-    low, high = min(every), max(every)
+    low, high = ends or (min(every), max(every))
     scale = (INNER - 40) / (high - low or 1)
     canvas, said = Canvas(INNER), []
     rest = iter(OTHERS * len(values))
@@ -173,12 +178,13 @@ def arms(values: Mapping[str, Sequence[float]], unit: str) -> Drawing:
         color = PLAIN if name.startswith("plain") else (
             RESIDUAL if name.startswith("res") else next(rest))  # fmt: skip
         canvas.text(0, y + 8, name, weight="700", color=color)
-        canvas.text(INNER, y + 8, f"mean {said_number(mean)}", SMALL, MUTED, "end")
+        canvas.text(INNER, y + 8, f"mean {round(mean) if ends else said_number(mean)}", SMALL,
+                    MUTED, "end")  # fmt: skip
         canvas.line(0, y + 30, INNER, y + 30, FAINT, 1)
         place = 20 + scale * (mean - low)
         canvas.line(place, y + 20, place, y + 40, color, 2.4)
-        for value in group:
-            canvas.circle(20 + scale * (value - low), y + 30, 4.2, color, "#ffffff")
+        for value, up in zip(group, _aside(group, 6 / scale if ends else 0.0), strict=True):
+            canvas.circle(20 + scale * (value - low), y + 30 - 5 * up, 4.2, color, "#ffffff")
         said.append(f"{name}, mean {mean:.4g} of {len(group)} runs, {min(group):g} to "
                     f"{max(group):g}")  # fmt: skip
     bottom = 46 * len(values) + 12
@@ -187,3 +193,17 @@ def arms(values: Mapping[str, Sequence[float]], unit: str) -> Drawing:
     canvas.text(INNER / 2, bottom, unit, SMALL, MUTED, "middle")
     canvas.height = bottom + 6
     return Drawing(canvas, f"{unit}: {'; '.join(said)}.")
+
+
+def _aside(values: Sequence[float], near: float) -> list[int]:
+    """How far each dot is moved, up or down, so that none hides another.
+
+    >>> _aside([1.0, 9.0, 1.1, 0.9], near=0.5)
+    [0, 0, 1, -1]
+    """
+    taken: list[tuple[float, int]] = []
+    places = sorted(range(-len(values), len(values) + 1), key=lambda up: (abs(up), -up))
+    for value in values:
+        hidden = {up for other, up in taken if abs(other - value) < near}
+        taken.append((value, next(up for up in places if up not in hidden)))
+    return [up for _, up in taken]

@@ -112,6 +112,12 @@ EXPERIMENTS = {
         "theory/explosion",
         degrading(LONG),
     ),
+    # The seeds of digits_levelled_long_seeds, so that both arms have eight; set before the runs.
+    "digits_quick_long_seeds": Experiment(
+        "How often does the deep plain net learn as usual in three times as many epochs?",
+        "theory/explosion",
+        grid(("plain56",), range(3, 8), LONG, parts=NARROW),
+    ),
     "digits_rescaled_long": Experiment(
         "Does the rescaled net degrade in three times as many epochs at the rate 0.3?",
         "theory/explosion",
