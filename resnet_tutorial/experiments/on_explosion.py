@@ -111,6 +111,7 @@ EXPERIMENTS = {
         "How much of the degradation is left after three times as many epochs?",
         "theory/explosion",
         degrading(LONG),
+        also=("problem/degradation",),
     ),
     "digits_rescaled_long": Experiment(
         "Does the rescaled net degrade in three times as many epochs at the rate 0.3?",
