@@ -128,6 +128,10 @@ def train_and_test(groups: Mapping[str, Sequence[Record]]) -> list[Axes]:
             ax.plot(x, train, "o", color=color, ms=4, label=f"{kind}, training error")
             ax.plot(x, test, "o", color=color, ms=7, mfc="none", label=f"{kind}, test error")
         ax.set_xticks(range(len(depths)), depths)
+        ax.set_xticks(np.arange(1, len(depths)) - 0.5, minor=True)  # lines between the depths
+        ax.grid(False, axis="x")
+        ax.grid(True, axis="x", which="minor")
+        ax.tick_params(axis="x", which="minor", length=0)
         ax.set(xlabel="depth (layers)", xlim=(-0.5, len(depths) - 0.5))
         ax.set_title(title, fontsize=10)
         ax.set_ylim(bottom=0)

@@ -111,6 +111,7 @@ EXPERIMENTS = {
         "How much of the degradation is left after three times as many epochs?",
         "theory/explosion",
         degrading(LONG),
+        also=("problem/degradation",),
     ),
     # The seeds of digits_levelled_long_seeds, so that both arms have eight; set before the runs.
     "digits_quick_long_seeds": Experiment(
