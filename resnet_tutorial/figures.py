@@ -179,11 +179,7 @@ def lines(series: Mapping[str, tuple], x: str, y: str, log: str = "") -> Axes:
         if len(seeds) > 1:
             ax.plot(xs, seeds.T, color=palette[label], lw=0.6, alpha=0.4)
         ax.plot(xs, seeds.mean(0), color=palette[label], label=label, **style)
-    if "x" in log:
-        ax.set_xscale("log")
-    if "y" in log:
-        ax.set_yscale("log")
-    ax.set(xlabel=x, ylabel=y)
+    ax.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis in log})
     if len(series) > 1:
         ax.legend(frameon=False)
     return ax
