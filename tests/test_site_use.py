@@ -132,7 +132,8 @@ def test_definitions_are_typeset(tab, read):
 
 def test_an_equation_shows_itself(tab, read):
     read(tab, "book/theory/signal_propagation.html")
-    tab.locator(EQUATION, has_text="he-layer").locator("visible=true").first.hover()
+    tab.evaluate("() => document.querySelectorAll('details').forEach(part => part.open = true)")
+    tab.locator(EQUATION, has_text="he-layer").first.hover()
     assert preview(tab).locator("mjx-container").count() == 1
     href = tab.locator(EQUATION, has_text="he-layer").first.get_attribute("href")
     assert tab.locator(href).locator("mjx-container").count() == 1
