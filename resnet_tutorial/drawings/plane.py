@@ -1,8 +1,8 @@
 """Drawings in a plane: a step that turns a weight, the balance of step and decay, eigenvalues, the
 arms of an experiment.
 
-Chapters: training/recipe, theory/gradient_flow, training/comparing.
-Chapters: training/weight_without_size, theory/gradient_flow, training/depth_sweep.
+Chapters: training/weight_without_size, training/depth_sweep, training/comparing,
+theory/gradient_flow.
 """
 
 from collections.abc import Mapping, Sequence
