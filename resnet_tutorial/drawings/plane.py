@@ -1,8 +1,8 @@
 """Drawings in a plane: a step that turns a weight, the balance of step and decay, eigenvalues, the
 arms of an experiment.
 
-Chapters: training/weight_without_size, training/depth_sweep, training/comparing,
-theory/gradient_flow.
+Chapters: problem/residual_learning, training/weight_without_size, training/depth_sweep,
+training/your_hardware, theory/gradient_flow, theory/explosion.
 """
 
 from collections.abc import Mapping, Sequence
