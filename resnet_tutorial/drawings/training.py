@@ -28,6 +28,7 @@ from resnet_tutorial.palette import OTHERS, PLAIN
 
 DECADES, HIGH = 3, 78  # that a panel of a rate shows, and its height
 LEFT = 46  # for the numbers beside a panel
+POINTS = 1000  # of a curve: more than a panel has pixels
 
 
 def schedules(of: Mapping[str, Any], rate: float, steps: int) -> Drawing:
@@ -45,6 +46,7 @@ def schedules(of: Mapping[str, Any], rate: float, steps: int) -> Drawing:
     wide = INNER - LEFT
     for title, schedule in of.items():
         factors = np.array([schedule.factor(step, steps) for step in range(steps)])
+        jumps = [i for i in range(1, steps) if abs(log10(factors[i] / factors[i - 1])) > 0.9]
         canvas.text(LEFT, top + 8, title, weight="700", color=RESIDUAL)
         floor = top + 24 + HIGH
         for decade in range(DECADES):
@@ -53,10 +55,11 @@ def schedules(of: Mapping[str, Any], rate: float, steps: int) -> Drawing:
             canvas.text(LEFT - 6, y, said_rate(rate / 10**decade), SMALL, MUTED, "end")
         canvas.line(LEFT, floor, INNER, floor, MUTED, 1)
         low = 10.0**-DECADES
-        heights = [log10(max(f, low)) * HIGH / DECADES for f in factors]
-        points = [(LEFT + wide * i / steps, top + 24 - h) for i, h in enumerate(heights)]
+        drawn = {*np.linspace(0, steps - 1, min(steps, POINTS)).astype(int), *jumps}
+        drawn |= {jump - 1 for jump in jumps}
+        heights = {i: log10(max(factors[i], low)) * HIGH / DECADES for i in sorted(drawn)}
+        points = [(LEFT + wide * i / steps, top + 24 - h) for i, h in heights.items()]
         canvas.path("M" + "L".join(f"{number(a)} {number(b)}" for a, b in points), RESIDUAL, 2.2)
-        jumps = [i for i in range(1, steps) if abs(log10(factors[i] / factors[i - 1])) > 0.9]
         for jump in jumps:
             canvas.text(LEFT + wide * jump / steps, floor + 12, f"{jump:,}", SMALL, INK, "middle")
         top = floor + 34
