@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from instrument_pages import numbers, sentence, settle, slide, visit
-from instruments import ARCHITECTURES, PRESETS, architectures, in_script, reference
+from instruments import ARCHITECTURES, PRESETS, architectures, branches, in_script, reference
 from instruments.reference import Net
 
-from resnet_tutorial import counts, models
+from resnet_tutorial import counts, data, models
 
 NETS = {
     "plain": Net(12, gain=0.9),
@@ -22,6 +22,7 @@ NETS = {
     "skips, batch norm": Net(12, gain=0.7, branch_scale=1.2, skip=True, batch_norm=True),
 }
 NETWORKS = json.loads(ARCHITECTURES.read_text(encoding="utf-8"))
+BRANCHES = json.loads(branches.FILE.read_text())
 
 
 # Signal and gradient
@@ -32,14 +33,13 @@ def draw(net, width=16, batch=8):
     return net.draw(width, seed=0), x, cotangent
 
 
-def torch_profiles(net, weights, x, cotangent):
-    """`reference.profiles` by autograd."""
+def forward(net, weights, x):
+    """The input and what each block gives, in PyTorch."""
 
     def normed(u):
         return (u - u.mean(0)) / u.std(0, correction=0) if net.batch_norm else u
 
-    weights = torch.from_numpy(weights)
-    states = [torch.from_numpy(x).requires_grad_()]
+    states = [x]
     if net.skip:
         for first, second in zip(weights[::2], weights[1::2], strict=True):
             a = torch.relu(normed(states[-1])) if net.batch_norm else states[-1]
@@ -48,6 +48,12 @@ def torch_profiles(net, weights, x, cotangent):
     else:
         for w in weights:
             states.append(torch.relu(normed(states[-1] @ w.T)))
+    return states
+
+
+def torch_profiles(net, weights, x, cotangent):
+    """`reference.profiles` by autograd."""
+    states = forward(net, torch.from_numpy(weights), torch.from_numpy(x).requires_grad_())
     gradients = torch.autograd.grad(states[-1], states, torch.from_numpy(cotangent))
     return [[a.square().mean().sqrt().item() for a in arrays] for arrays in (states, gradients)]
 
@@ -182,6 +188,65 @@ def test_experiments_show_what_the_page_says(tab, address):
     assert 0.07 < np.median(found) < 0.3
 
 
+@pytest.mark.parametrize("kind", NETS)
+def test_a_training_step_is_that_of_autograd(tab, address, kind):
+    net = NETS[kind]
+    start, x, cotangent = draw(net)
+    weights = [torch.from_numpy(w).requires_grad_() for w in start]
+    loss = (forward(net, weights, torch.from_numpy(x))[-1] * torch.from_numpy(cotangent)).sum()
+    gradients = torch.autograd.grad(loss, weights)
+    shares = [(g.norm() / w.norm()).item() for g, w in zip(gradients, weights, strict=True)]
+    rate = 0.01 / shares[-1]
+    visit(tab, address, "signal_and_gradient")
+    found = tab.evaluate(
+        """([settings, weights, x, cotangent, n]) => {
+            const array = (values) => Float64Array.from(values);
+            const step = instruments.network.step(
+                settings, weights.map(array), array(x), array(cotangent), n, 0.01);
+            return { moved: step.moved, weights: step.weights.map((w) => Array.from(w)) };
+        }""",
+        [
+            json.loads(in_script(net)),
+            start.reshape(net.depth, -1).tolist(),
+            x.T.ravel().tolist(),
+            cotangent.T.ravel().tolist(),
+            x.shape[1],
+        ],
+    )
+    np.testing.assert_allclose(found["moved"], rate * np.array(shares), rtol=1e-9)
+    expected = [(w - rate * g).detach().ravel() for w, g in zip(weights, gradients, strict=True)]
+    np.testing.assert_allclose(found["weights"], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_training_steps_are_counted_and_a_new_net_begins_again(tab, address):
+    visit(tab, address, "signal_and_gradient")
+    tab.get_by_role("button", name="Batch norm, 56 plain layers").click()
+    before, said = sentence(tab), tab.locator(".instrument .steps")
+    assert said.inner_text().startswith("No step of training yet")
+    train = tab.get_by_role("button", name="One training step")
+    train.click()
+    settle(tab)
+    _, first, last = numbers("1 " + said.inner_text())
+    assert last == 1 and first > 1000  # the exploding gradient hits the first layer
+    assert sentence(tab) != before
+    assert tab.locator("svg.gradient .ghost").count() == 1
+    train.click()
+    settle(tab)
+    assert said.inner_text().startswith("2 steps of training")
+    slide(tab, "layer", 3)
+    settle(tab)
+    assert said.inner_text().startswith("2 steps of training")
+    tab.get_by_role("button", name="New weights").click()
+    settle(tab)
+    assert said.inner_text().startswith("No step of training yet")
+    tab.get_by_role("button", name="Skips with batch norm").click()
+    settle(tab)
+    train.click()
+    settle(tab)
+    _, first, last = numbers("1 " + said.inner_text())
+    assert last == 1 and first < 100
+
+
 def test_new_weights_and_kept_curves_stay_in_sight(tab, address):
     visit(tab, address, "signal_and_gradient")
     first = sentence(tab)
@@ -204,10 +269,11 @@ def test_paths_are_counted_exactly(tab, address):
     visit(tab, address, "paths")
     script = """([blocks, percent]) => {
         const { counts, weights, shares, mass, moments } = instruments.paths;
-        const weighted = weights(blocks, percent);
+        const percents = Array(blocks).fill(percent);
+        const weighted = weights(percents);
         return {
             counts: counts(blocks).map(String), shares: shares(weighted),
-            mass: mass(weighted, 1, Math.min(17, blocks)), ...moments(blocks, percent),
+            mass: mass(weighted, 1, Math.min(17, blocks)), ...moments(percents),
         };
     }"""
     for blocks in (1, 2, 54, 110):
@@ -239,6 +305,66 @@ def test_path_page_shows_the_range(tab, address):
     assert "256 paths take 8 of the 8 branches" in sentence(tab)
     slide(tab, "blocks", 110)
     assert numbers(sentence(tab))[1] == pytest.approx(2**110, rel=0.05)
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_measured_branches_weigh_the_paths(tab, address, name):
+    visit(tab, address, "paths")
+    tab.get_by_label("Weights of the branches").select_option(name)
+    slide(tab, "first", 2)
+    slide(tab, "last", 8)
+    exact = reference.measured_shares([Fraction(percent, 100) for percent in BRANCHES[name]])
+    mean, deviation = reference.moments(exact)
+    blocks, inside = len(BRANCHES[name]), float(sum(exact[2:9]))
+    assert sum(exact) == 1 and len(exact) == blocks + 1
+    assert f"2 to 8 of the {blocks} branches" in sentence(tab)
+    assert f"measured in {name} they carry {100 * inside:.1f} %" in sentence(tab)
+    row = tab.locator("[data-row=weighted]")
+    assert row.locator(".mean").inner_text() == f"{mean:.2f}"
+    assert row.locator(".deviation").inner_text() == f"{deviation:.2f}"
+    assert tab.locator("input[name=blocks]").is_disabled()
+    tab.get_by_label("Weights of the branches").select_option("")
+    assert f"of the {blocks} branches" in sentence(tab)
+    assert not tab.locator("input[name=blocks]").is_disabled()
+
+
+def test_equal_branches_are_the_binomial_law():
+    weight = Fraction(27, 100)
+    assert reference.measured_shares([weight] * 9) == reference.path_shares(9, weight)
+
+
+def test_a_branch_weighs_what_autograd_says():
+    """The ratio of one block, with the whole block's gradient as the witness."""
+    torch.manual_seed(0)
+    net = models.build("resnet8", in_channels=1, widths=(4, 8, 16)).double()
+    images = torch.randn(3, 1, 8, 8, dtype=torch.float64)
+    found = branches.measure(net, images, torch.tensor([0, 1, 2]))
+    block = net.layer1[0]
+    x = torch.relu(net.bn1(net.conv1(images))).detach().requires_grad_()
+
+    def later(y):
+        return net.fc(net.layer3(net.layer2(y)).mean((2, 3)))
+
+    logits = later(block(x))
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2]), reduction="sum")
+    [whole] = torch.autograd.grad(loss, x)
+    s = block.branch(x) + x
+    y = torch.relu(s).detach().requires_grad_()
+    [dy] = torch.autograd.grad(
+        torch.nn.functional.cross_entropy(later(y), torch.tensor([0, 1, 2]), reduction="sum"), y
+    )
+    along = dy * (s > 0)
+    ratio = (whole - along).flatten(1).norm(dim=1) / along.flatten(1).norm(dim=1)
+    assert found[0] == pytest.approx(ratio.median().item(), rel=1e-9)
+    assert len(found) == 3
+
+
+@pytest.mark.skipif(
+    data.CATALOGUE["fashion_mnist"].source.place() is None, reason="Fashion-MNIST is not here"
+)
+def test_stored_weights_of_branches_are_those_of_the_shipped_networks():
+    for name, percents in branches.all_measured().items():
+        assert np.abs(np.array(percents) - BRANCHES[name]).max() <= 1, name  # of rounding
 
 
 def test_path_page_is_right_in_what_it_says(tab, address):
@@ -362,6 +488,47 @@ def test_explorer_shows_every_network(tab, address):
         keys = ("parameters", "macs")
         shares = [percent(Fraction(s[key], net[key])) for s in net["stages"] for key in keys]
         assert tab.locator(".bar > span").all_inner_texts() == shares, net["name"]
+
+
+@pytest.mark.parametrize("size", [(32, 2), (33, 12), (64, 200), (225, 1000)])
+@pytest.mark.parametrize(
+    "title", ["plain20", "resnet20, option B", "preact_resnet110", "resnet34, option C", "resnet50"]
+)
+def test_other_sizes_and_classes_are_counted_as_the_package_does(tab, address, title, size):
+    side, classes = size
+    net = architectures.build(title, num_classes=classes)
+    rows = counts.stage_table(net, (3, side, side))
+    visit(tab, address, "architectures")
+    tab.get_by_label("Network").select_option(title)
+    settle(tab)
+    tab.get_by_label("Side of the images").fill(str(side))
+    tab.get_by_label("Classes").fill(str(classes))
+    settle(tab)
+    assert cells(tab, ".sums tbody tr") == [
+        [r.name, " × ".join(map(str, r.output_shape)), f"{r.parameters:,}", f"{r.macs:,}",
+         str(r.receptive_field)]
+        for r in rows
+    ]  # fmt: skip
+    whole = sum(r.parameters for r in rows), sum(r.macs for r in rows)
+    assert cells(tab, ".sums tr.whole") == [["whole net", "", *(f"{n:,}" for n in whole), ""]]
+
+
+def test_size_and_classes_follow_the_network_until_they_are_set(tab, address):
+    visit(tab, address, "architectures")
+    side, classes = tab.get_by_label("Side of the images"), tab.get_by_label("Classes")
+    assert (side.input_value(), classes.input_value()) == ("224", "1000")
+    classes.fill("12")
+    settle(tab)
+    tab.get_by_label("Network").select_option("resnet18")
+    settle(tab)
+    assert (side.input_value(), classes.input_value()) == ("224", "12")
+    tab.get_by_label("Network").select_option("resnet20")
+    settle(tab)
+    assert (side.input_value(), classes.input_value()) == ("32", "10")
+    side.fill("1")  # less than the network can take, as while somebody types 100
+    settle(tab)
+    assert cells(tab, ".sums tbody tr")[3][1] == "64 × 1 × 1"
+    assert not tab.problems
 
 
 def test_arrow_keys_walk_through_the_stages(tab, address):

@@ -1,5 +1,6 @@
 // The architecture explorer: the stages of a named network to scale, and what is in each of them.
-// All numbers come from the page's JSON, which the package's `counts` has written.
+// All numbers come from the page's JSON, which the package's `counts` has written; for images of
+// another size and another number of classes they are scaled here.
 var instruments = window.instruments ?? {};
 
 instruments.architectures = (() => {
@@ -19,11 +20,58 @@ instruments.architectures = (() => {
     return value > 0 && value < 1 ? "<1" : String(Math.round(value));
   }
 
+  // The side of a map after so many strides of 2: each halves it and rounds up.
+  function halved(side, times) {
+    for (let i = 0; i < times; i++) side = Math.ceil(side / 2);
+    return side;
+  }
+
+  const sum = (list, key) => list.reduce((total, { times = 1, [key]: n }) => total + times * n, 0);
+
+  // A block for images of `side` pixels; grid says how often they were halved in front of it, and
+  // how many weights meet each position of its input, and each second one.
+  function partFor(part, side) {
+    const [before, every, second] = part.grid;
+    const [whole, half] = [halved(side, before), halved(side, before + 1)];
+    return { ...part, macs: every * whole ** 2 + second * half ** 2 };
+  }
+
+  // `last` is the stage in front; averaging its map lets the head see `jump` pixels a position more.
+  function headFor(head, last, jump, classes) {
+    const [features, side] = last.shape;
+    const [part] = head.parts;
+    const [before] = head.shape;
+    const linear = (words) => words.startsWith("linear");
+    const layers = part.layers.map(([words, parameters]) =>
+      linear(words)
+        ? [words.replace(/\d+$/, String(classes)), (features + 1) * classes]
+        : [words, parameters]);
+    const parameters = part.parameters + (features + 1) * (classes - before);
+    const counted = {
+      parameters, macs: features * classes, field: last.field + (side - 1) * jump,
+    };
+    return { ...head, shape: [classes], ...counted, parts: [{ ...part, ...counted, layers }] };
+  }
+
+  // The network for square images of `side` pixels and so many classes.
+  function scaled(net, side, classes) {
+    const [channels, usual] = net.image;
+    const [head, ...reversed] = [...net.stages].reverse();
+    const stages = reversed.reverse().map((stage) => {
+      const parts = stage.parts.map((part) => partFor(part, side));
+      const [width, before] = stage.shape;
+      const after = halved(side, Math.log2(usual / before));
+      return { ...stage, shape: [width, after, after], parts, macs: sum(parts, "macs") };
+    });
+    stages.push(headFor(head, stages.at(-1), usual / net.stages.at(-2).shape[1], classes));
+    const counted = { parameters: sum(stages, "parameters"), macs: sum(stages, "macs") };
+    return { ...net, image: [channels, side, side], ...counted, stages };
+  }
+
   // Sums over the stages up to and including number `last`.
   function partial(net, last) {
     const stages = net.stages.slice(0, last + 1);
-    const sum = (key) => stages.reduce((total, stage) => total + stage[key], 0);
-    return { parameters: sum("parameters"), macs: sum("macs") };
+    return { parameters: sum(stages, "parameters"), macs: sum(stages, "macs") };
   }
 
   // What is to be seen, in words.
@@ -107,17 +155,32 @@ instruments.architectures = (() => {
   function begin(root) {
     const networks = JSON.parse(root.querySelector(".data").textContent);
     const [columns, inside] = [root.querySelector(".columns"), root.querySelector(".inside")];
-    let drawn = null;
+    const form = root.querySelector("form");
+    let drawn = "", named = null, net = null;
+
+    // A number that somebody types, kept within its bounds while it is used.
+    const typed = ({ value, min, max }) =>
+      Math.min(Math.max(Math.round(Number(value)) || Number(min), Number(min)), Number(max));
 
     controls.start(root, (settings) => {
-      const net = networks.find(({ name }) => name === settings.network);
+      const found = networks.find(({ name }) => name === settings.network);
+      const { side, classes } = form.elements;
+      if (found !== named) { // what the network was designed for, until somebody wants another
+        if (named === null || found.image[1] !== named.image[1]) side.value = found.image[1];
+        const [usual] = found.stages.at(-1).shape;
+        if (named === null || usual !== named.stages.at(-1).shape[0]) classes.value = usual;
+        named = found;
+      }
+      const [, least] = found.stages.at(-2).shape; // the package refuses maps of less than a pixel
+      const wanted = [Math.max(typed(side), found.image[1] / least), typed(classes)];
       const asked = Number(settings.stage ?? 1);
-      const index = Math.min(asked, net.stages.length - 1);
-      if (net !== drawn) {
+      const index = Math.min(asked, found.stages.length - 1);
+      if (drawn !== [found.name, ...wanted].join()) {
+        net = scaled(found, ...wanted);
         const made = net.stages.map((stage, i) => column(net, stage, i, i === index));
         columns.replaceChildren(...made);
         inside.replaceChildren(...net.stages.map(partTable)); // one on the other: the room is kept
-        drawn = net;
+        drawn = [found.name, ...wanted].join();
         root.classList.add("ready");
       }
       const stage = net.stages[index];
@@ -131,5 +194,5 @@ instruments.architectures = (() => {
   }
 
   document.querySelectorAll(".instrument.architecture-explorer").forEach(begin);
-  return { partial, sentence };
+  return { partial, scaled, sentence };
 })();

@@ -7,8 +7,9 @@ var instruments = window.instruments ?? {};
 
 instruments.network = (() => {
   // y = W x, with W of shape (n, n), row by row, and n a multiple of 4: four features a turn read
-  // and write the row of y once instead of four times, which halves the time of everything.
-  function linear(w, n) {
+  // and write the row of y once instead of four times, which halves the time of everything. Into
+  // `dw`, where it is asked for, goes the gradient of W.
+  function linear(w, n, dw = null) {
     const multiply = (x, entry) => {
       const batch = x.length / n;
       const y = new Float64Array(x.length);
@@ -24,8 +25,21 @@ instruments.network = (() => {
       }
       return y;
     };
-    const back = (dy) => multiply(dy, (i, j) => w[j * n + i]);
-    return (x) => [multiply(x, (i, j) => w[i * n + j]), back];
+    const outer = (dy, x) => {
+      const batch = x.length / n;
+      for (let i = 0; i < n; i++) {
+        for (let j = 0; j < n; j++) {
+          let sum = 0;
+          for (let b = 0; b < batch; b++) sum += dy[i * batch + b] * x[j * batch + b];
+          dw[i * n + j] = sum;
+        }
+      }
+    };
+    const back = (x) => (dy) => {
+      if (dw) outer(dy, x);
+      return multiply(dy, (i, j) => w[j * n + i]);
+    };
+    return (x) => [multiply(x, (i, j) => w[i * n + j]), back(x)];
   }
 
   function relu(x) {
@@ -85,12 +99,13 @@ instruments.network = (() => {
   };
 
   // The blocks of a net: one layer each without skips, two with them (pre-activation).
-  function blocks({ skip, batchNorm: normed, branchScale }, weights, n) {
+  function blocks({ skip, batchNorm: normed, branchScale }, weights, n, gradients = []) {
     const norm = normed ? [batchNorm(n)] : [];
-    if (!skip) return weights.map((w) => chain([linear(w, n), ...norm, relu]));
+    const layers = weights.map((w, l) => linear(w, n, gradients[l]));
+    if (!skip) return layers.map((layer) => chain([layer, ...norm, relu]));
     const found = [];
     for (let l = 0; l + 1 < weights.length; l += 2) {
-      const [first, second] = [linear(weights[l], n), linear(weights[l + 1], n)];
+      const [first, second] = [layers[l], layers[l + 1]];
       const before = normed ? [...norm, relu] : [];
       found.push(residual(chain([...before, first, ...norm, relu, second]), branchScale));
     }
@@ -117,5 +132,21 @@ instruments.network = (() => {
     return { signal, gradient };
   }
 
-  return { profiles };
+  const length = (w) => Math.sqrt(w.reduce((sum, v) => sum + v * v, 0));
+
+  // The weights after one step of gradient descent on the sum of cotangent times output, at the
+  // rate that changes the last layer by `share` of its length; and by which share each one changes.
+  function step(settings, weights, x, cotangent, n, share) {
+    const gradients = weights.map((w) => new Float64Array(w.length));
+    const [, back] = chain(blocks(settings, weights, n, gradients))(x);
+    back(cotangent);
+    const shares = weights.map((w, l) => length(gradients[l]) / length(w));
+    const rate = shares.at(-1) > 0 ? share / shares.at(-1) : 0;
+    return {
+      weights: weights.map((w, l) => w.map((v, i) => v - rate * gradients[l][i])),
+      moved: shares.map((v) => rate * v),
+    };
+  }
+
+  return { profiles, step };
 })();

@@ -15,15 +15,17 @@ instruments.pathCounter = (() => {
   const whole = (n) => (n < 10n ** 18n ? n.toLocaleString("en-US") : controls.number(Number(n)));
 
   // What is to be seen, in words.
-  function sentence({ blocks, epsilon, first, last }, counts, weights) {
+  function sentence({ blocks, epsilon, network, first, last }, counts, weights) {
     const inside = whole(paths.total(counts.slice(first, last + 1)));
     const all = whole(paths.total(counts));
-    const weight = (epsilon / 100).toFixed(2);
+    const weighing = network
+      ? `the weights measured in ${network}`
+      : `a weight of ${(epsilon / 100).toFixed(2)} a branch`;
     const lengths = first === last ? first : `${first} to ${last}`;
     return (
       `${inside} of the ${all} paths take ${lengths} of the ${blocks} branches: ` +
-      `${percent(paths.mass(counts, first, last))} of all paths. With a weight of ` +
-      `${weight} a branch they carry ${percent(paths.mass(weights, first, last))} of the weight.`
+      `${percent(paths.mass(counts, first, last))} of all paths. With ${weighing} they carry ` +
+      `${percent(paths.mass(weights, first, last))} of the weight.`
     );
   }
 
@@ -52,7 +54,12 @@ instruments.pathCounter = (() => {
     return percent / 100;
   }
 
-  function paint(svg, { blocks, epsilon, first, last }, counts, weights) {
+  // Whole percents, one a block: measured ones of the network that is chosen, or one for all.
+  function percents({ blocks, epsilon, network }, measured) {
+    return measured[network] ?? Array.from({ length: blocks }, () => epsilon);
+  }
+
+  function paint(svg, { blocks, branches, first, last }, counts, weights) {
     const [plain, weighted] = [paths.shares(counts), paths.shares(weights)];
     const high = top([...plain, ...weighted]);
     const area = chart.area(svg, [-0.7, blocks + 0.7], [0, high]);
@@ -67,8 +74,8 @@ instruments.pathCounter = (() => {
       chart.axes(area, chart.ticks(0, blocks, 8),
         chart.ticks(0, 100 * high, 6).map(([v]) => [v / 100, `${v} %`]), "branches on the path, k"),
       bars(area, plain, "unweighted", -1), bars(area, weighted, "weighted", 0),
-      marker(area, paths.moments(blocks, 100).mean, "unweighted", "mean of all", 1),
-      marker(area, paths.moments(blocks, epsilon).mean, "weighted", "weighted mean", 2),
+      marker(area, blocks / 2, "unweighted", "mean of all", 1),
+      marker(area, paths.moments(branches).mean, "weighted", "weighted mean", 2),
       edge(left), edge(right));
     return { area, left, right };
   }
@@ -82,9 +89,9 @@ instruments.pathCounter = (() => {
     else last.value = first.value;
   }
 
-  function table(root, { blocks, epsilon }) {
-    for (const [row, weight] of [["unweighted", 100], ["weighted", epsilon]]) {
-      const { mean, deviation } = paths.moments(blocks, weight);
+  function table(root, { branches }) {
+    for (const [row, weights] of [["unweighted", branches.map(() => 100)], ["weighted", branches]]) {
+      const { mean, deviation } = paths.moments(weights);
       root.querySelector(`[data-row=${row}] .mean`).textContent = mean.toFixed(2);
       root.querySelector(`[data-row=${row}] .deviation`).textContent = deviation.toFixed(2);
     }
@@ -93,14 +100,19 @@ instruments.pathCounter = (() => {
   function begin(root) {
     const form = root.querySelector("form");
     const svg = root.querySelector("svg");
+    const measured = JSON.parse(root.querySelector(".data").textContent);
     let drawn = null, held = null;
     form.addEventListener("input", (event) => mend(form, event.target));
 
     const { change } = controls.start(root, (settings) => {
+      const { blocks, epsilon, first, last, network } = form.elements;
+      const branches = percents(settings, measured);
+      blocks.value = branches.length;
+      blocks.disabled = epsilon.disabled = network.value !== "";
       mend(form, null);
-      const { first, last } = form.elements;
-      const now = { ...settings, first: Number(first.value), last: Number(last.value) };
-      const [counts, weights] = [paths.counts(now.blocks), paths.weights(now.blocks, now.epsilon)];
+      const range = { first: Number(first.value), last: Number(last.value) };
+      const now = { ...settings, ...range, blocks: branches.length, branches };
+      const [counts, weights] = [paths.counts(now.blocks), paths.weights(branches)];
       drawn = paint(svg, now, counts, weights);
       table(root, now);
       const seen = sentence(now, counts, weights);

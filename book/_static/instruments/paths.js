@@ -1,6 +1,7 @@
 // How many paths of each length lead through L residual blocks, and what they weigh. A path takes
 // the branch or the shortcut in each block, and one through k branches weighs epsilon^k, with
-// epsilon = percent / 100. All sums are whole numbers of any size (BigInt).
+// epsilon = percent / 100, or the product of its branches' own weights where they were measured.
+// All sums are whole numbers of any size (BigInt).
 var instruments = window.instruments ?? {};
 
 instruments.paths = (() => {
@@ -13,10 +14,13 @@ instruments.paths = (() => {
     return found;
   }
 
-  // The paths' weights over 100^-blocks, so that they are whole numbers too.
-  function weights(blocks, percent) {
-    const power = (base, exponent) => BigInt(base) ** BigInt(exponent);
-    return counts(blocks).map((n, k) => n * power(percent, k) * power(100, blocks - k));
+  // The paths' weights by their length over 100^-blocks, so that they are whole numbers too: the
+  // coefficients of the product of (100 + percent t), one factor a block.
+  function weights(percents) {
+    return percents.reduce((found, percent) => {
+      const through = [0n, ...found.map((n) => n * BigInt(percent))];
+      return through.map((n, k) => n + 100n * (found[k] ?? 0n));
+    }, [1n]);
   }
 
   const length = (n) => n.toString(2).length;
@@ -40,10 +44,13 @@ instruments.paths = (() => {
     return ratio(total(numbers.slice(first, last + 1)), total(numbers));
   }
 
-  // Binomial laws: a branch is on the path with chance epsilon / (1 + epsilon), 1/2 at epsilon 1.
-  function moments(blocks, percent) {
-    const chance = percent / (100 + percent);
-    return { mean: blocks * chance, deviation: Math.sqrt(blocks * chance * (1 - chance)) };
+  // Block by block the branch is on the path with chance epsilon / (1 + epsilon), 1/2 at epsilon 1.
+  function moments(percents) {
+    const chances = percents.map((percent) => percent / (100 + percent));
+    const sum = (values) => values.reduce((total, v) => total + v, 0);
+    return {
+      mean: sum(chances), deviation: Math.sqrt(sum(chances.map((p) => p * (1 - p)))),
+    };
   }
 
   return { counts, mass, moments, ratio, shares, total, weights };

@@ -5,6 +5,7 @@ instruments.signal = (() => {
   const { chart, controls, network, random, theory } = instruments;
   const WIDTH = 64, BATCH = 64;
   const MOST_GHOSTS = 12;
+  const SHARE = 0.01; // of its length that a step of training moves the last layer
 
   // Input, gradient at the top and standard normal weights of the net number `seed`, the weights
   // drawn as far as they are needed: a deeper net begins with the layers of the shallower one.
@@ -20,9 +21,12 @@ instruments.signal = (() => {
     return { x, cotangent, weights };
   }
 
+  // The weights that training begins with.
+  const initial = (settings, net) =>
+    net.weights(settings.depth, settings.gain * Math.sqrt(2 / WIDTH));
+
   // Sizes after each block, relative to the input and to the gradient at the top.
-  function measure(settings, net) {
-    const weights = net.weights(settings.depth, settings.gain * Math.sqrt(2 / WIDTH));
+  function measure(settings, net, weights = initial(settings, net)) {
     const found = network.profiles(settings, weights, net.x, net.cotangent, WIDTH);
     const [input, top] = [found.signal[0], found.gradient.at(-1)];
     return {
@@ -47,6 +51,17 @@ instruments.signal = (() => {
       `Over ${depth} layers the signal ${verb(out)}: at the output it is ` +
       `${controls.number(out)} times that of the input. On the way back the gradient ` +
       `${verb(back)}: at the input it is ${controls.number(back)} times that of the output.`
+    );
+  }
+
+  // What the last step of training did, in words.
+  function stepped(steps, moved) {
+    if (steps === 0) return "No step of training yet: the weights are as they were drawn.";
+    const [first, last] = [moved[0], moved.at(-1)].map((v) => `${controls.number(100 * v)} %`);
+    const so = steps === 1 ? "One step of training" : `${steps} steps of training`;
+    return (
+      `${so}: the last one moved the first layer’s weights by ${first} of their length, the ` +
+      `last layer’s by ${last}. The dashed lines are those of the start.`
     );
   }
 
@@ -80,21 +95,26 @@ instruments.signal = (() => {
     return area;
   }
 
-  // Settings -> the net's sizes, those of other draws with the same settings, and whether any of it
-  // is new, as it is not when only the layer to read at has moved.
+  // Settings -> the net's sizes, those of other draws with the same settings or of the steps
+  // before, and whether any of it is new: not so when only the layer to read at has moved.
   function laboratory() {
     let seed = 0, net = null, shown = null, experiment = "", ghosts = [];
-    return ({ layer, ...settings }) => {
+    let weights = null, moved = [], taken = 0;
+    return ({ layer, steps, ...settings }) => {
       const { seed: wanted, ...rest } = settings;
       const asked = JSON.stringify(rest);
-      const fresh = asked !== experiment || wanted !== seed;
+      const fresh = asked !== experiment || wanted !== seed || steps !== taken;
       if (wanted !== seed) net = draw(wanted);
       if (fresh) {
         ghosts = asked === experiment ? [shown, ...ghosts].slice(0, MOST_GHOSTS) : [];
-        shown = measure(rest, net);
+        if (steps === 0) [weights, moved] = [initial(rest, net), []];
+        for (; taken < steps; taken++) {
+          ({ weights, moved } = network.step(rest, weights, net.x, net.cotangent, WIDTH, SHARE));
+        }
+        shown = measure(rest, net, weights);
       }
-      [seed, experiment] = [wanted, asked];
-      return { shown, ghosts, fresh };
+      [seed, experiment, taken] = [wanted, asked, steps];
+      return { shown, ghosts, fresh, moved };
     };
   }
 
@@ -108,9 +128,18 @@ instruments.signal = (() => {
     const form = root.querySelector("form");
     const [signal, gradient] = root.querySelectorAll(".charts svg");
     const observe = laboratory();
-    let area = null, shown = null, pinned = null;
+    let area = null, shown = null, pinned = null, settled = "";
 
-    function render(settings) {
+    // Whatever is changed but the layer to read at and the steps begins again with new weights.
+    function beginAgain({ layer, steps, ...settings }) {
+      const asked = JSON.stringify(settings);
+      if (asked !== settled) form.elements.steps.value = 0;
+      settled = asked;
+      return { layer, steps: Number(form.elements.steps.value), ...settings };
+    }
+
+    function render(changed) {
+      const settings = beginAgain(changed);
       form.elements.branchScale.disabled = !settings.skip;
       form.elements.layer.max = settings.depth;
       const observed = observe(settings);
@@ -122,8 +151,10 @@ instruments.signal = (() => {
       showLaw(root, shown, settings);
       const [read, seen] = [reading(settings.layer, shown, curves.law), sentence(settings, shown)];
       root.querySelector(".reading").textContent = read;
+      const trained = stepped(settings.steps, observed.moved);
       root.querySelector(".sentence").textContent = seen;
-      return observed.fresh ? seen : read;
+      root.querySelector(".steps").textContent = trained;
+      return observed.fresh ? (settings.steps ? `${trained} ${seen}` : seen) : read;
     }
 
     const { change } = controls.start(root, render);
@@ -132,10 +163,12 @@ instruments.signal = (() => {
       event.target.setAttribute("aria-pressed", String(pinned !== null));
       change();
     });
-    form.querySelector(".redraw").addEventListener("click", () => {
-      form.elements.seed.value = Number(form.elements.seed.value) + 1;
-      change();
-    });
+    for (const [button, name] of [[".redraw", "seed"], [".train", "steps"]]) {
+      form.querySelector(button).addEventListener("click", () => {
+        form.elements[name].value = Number(form.elements[name].value) + 1;
+        change();
+      });
+    }
     for (const svg of [signal, gradient]) {
       chart.follow(svg, (px) => area.invertX(px), (layer) => {
         form.elements.layer.value = Math.round(layer);

@@ -5,7 +5,7 @@
 
 The figure is HTML from templates/, moved by the scripts of book/_static/instruments, which only the
 pages that show one load. Without scripts the reader gets a picture and a table instead; both, and
-all data, come from ``reference`` and from architectures.json.
+all data, come from ``reference``, architectures.json and branches.json.
 """
 
 import json
@@ -22,6 +22,7 @@ from instruments.reference import Net
 
 HERE = Path(__file__).parent
 ARCHITECTURES = HERE / "architectures.json"
+BRANCHES = HERE / "branches.json"
 SCRIPTS = {
     "signal": ["chart", "random", "network", "theory", "signal"],
     "architectures": ["architectures"],
@@ -89,7 +90,8 @@ def paths_context() -> dict:
         shares = reference.path_shares(blocks, Fraction(percent, 100))
         mass = float(sum(shares[first : last + 1]))
         rows.append((percent / 100, *reference.moments(shares), mass))
-    return {"rows": rows, "blocks": blocks, "first": first, "last": last}
+    measured = json.loads(BRANCHES.read_text())
+    return {"rows": rows, "blocks": blocks, "first": first, "last": last, "measured": measured}
 
 
 CONTEXTS = {

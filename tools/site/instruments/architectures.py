@@ -89,23 +89,42 @@ def layers(modules: list[nn.Module], aside: set[nn.Module]) -> list[tuple[str, i
     return rows
 
 
-def part(title: str, times: int, module: nn.Module, shape: tuple[int, ...]) -> dict:
+def halvings(image: int, side: int) -> int:
+    """How often the side of an image was halved until a map has `side`."""
+    return (image // side).bit_length() - 1
+
+
+def grid(module: nn.Module, channels: int) -> tuple[int, int]:
+    """Weights that meet each position of the input, and those that meet each second one, both ways.
+
+    Of maps of s x s pixels the multiply-adds are the first times s^2 plus the second times t^2,
+    with t = s / 2 rounded up; they are counted for s = 2 and s = 3.
+    """
+    two, three = (counts.count_macs(module, (channels, s, s)) for s in (2, 3))
+    every = (4 * two - three) // 7
+    return every, two - 4 * every
+
+
+def part(title: str, times: int, module: nn.Module, shape: tuple[int, ...], image: int) -> dict:
     """A block, and how many of them stand in its stage; `shape` is that of its input."""
     return {
         "title": title,
         "times": times,
         "parameters": counts.count_parameters(module),
         "macs": counts.count_macs(module, shape),
+        "grid": [halvings(image, shape[1]), *grid(module, shape[0])],
         "layers": layers(list(module.modules()), on_shortcuts(module)),
     }
 
 
-def stage_parts(stage: nn.Sequential, before: tuple[int, ...], after: tuple[int, ...]) -> list:
+def stage_parts(
+    stage: nn.Sequential, before: tuple[int, ...], after: tuple[int, ...], image: int
+) -> list:
     """The first block of a stage, which may change the shape, and the others, all alike."""
-    first = part("first block", 1, stage[0], before)
+    first = part("first block", 1, stage[0], before, image)
     if len(stage) == 1:
         return [first | {"title": "the only block"}]
-    rest = part("block", len(stage) - 1, stage[1], after)
+    rest = part("block", len(stage) - 1, stage[1], after, image)
     every = first | {"title": "block", "times": len(stage)}
     if every == rest | {"times": len(stage)}:
         return [every]
@@ -118,6 +137,8 @@ def end_part(net: models.ResNet, row: counts.StageRow) -> dict:
     head = [m for m in net.children() if m not in stem and m not in net.stages]
     counted = {"parameters": row.parameters, "macs": row.macs}
     mine = stem if row.name == "stem" else head
+    if row.name == "stem":  # the head's multiply-adds are those of its classes
+        counted["grid"] = [0, *grid(net.conv1, net.conv1.in_channels)]
     return {"title": row.name, "times": 1, **counted, "layers": layers(mine, set())}
 
 
@@ -129,7 +150,7 @@ def describe(net: models.ResNet) -> dict:
     inside = dict(zip((row.name for row in between), net.stages, strict=True))
     for row in (stem, *between, head):
         if row.name in inside:
-            parts = stage_parts(inside[row.name], before, row.output_shape)
+            parts = stage_parts(inside[row.name], before, row.output_shape, shape[1])
         else:
             parts = [end_part(net, row)]
         before = row.output_shape

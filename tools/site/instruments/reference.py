@@ -126,6 +126,18 @@ def path_shares(blocks: int, weight: Fraction) -> list[Fraction]:
     return [comb(blocks, k) * weight**k / (1 + weight) ** blocks for k in range(blocks + 1)]
 
 
+def measured_shares(weights: list[Fraction]) -> list[Fraction]:
+    """The same where each branch has a weight of its own: by recursion over the blocks."""
+    shares = [Fraction(1)]
+    for weight in weights:
+        on, off = weight / (1 + weight), 1 / (1 + weight)
+        shares = [
+            off * stays + on * comes
+            for stays, comes in zip([*shares, 0], [0, *shares], strict=True)
+        ]
+    return shares
+
+
 def moments(shares: list[Fraction]) -> tuple[float, float]:
     """Mean and standard deviation of the length of a path."""
     mean = sum(k * share for k, share in enumerate(shares))
