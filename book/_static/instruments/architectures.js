@@ -1,4 +1,4 @@
-// The architecture explorer: the stages of a named network to scale, and what is in each of them.
+// The architecture explorer: the stages of a named network to scale, and what is in each one.
 // All numbers come from the page's JSON, which the package's `counts` has written; for images of
 // another size and another number of classes they are scaled here.
 var instruments = window.instruments ?? {};
