@@ -36,7 +36,7 @@ instruments.architectures = (() => {
     return { ...part, macs: every * whole ** 2 + second * half ** 2 };
   }
 
-  // `last` is the stage in front; averaging its map lets the head see `jump` pixels a position more.
+  // `last` is the stage in front; averaging its map lets the head see `jump` pixels a position on.
   function headFor(head, last, jump, classes) {
     const [features, side] = last.shape;
     const [part] = head.parts;

@@ -90,7 +90,8 @@ instruments.pathCounter = (() => {
   }
 
   function table(root, { branches }) {
-    for (const [row, weights] of [["unweighted", branches.map(() => 100)], ["weighted", branches]]) {
+    const all = branches.map(() => 100);
+    for (const [row, weights] of [["unweighted", all], ["weighted", branches]]) {
       const { mean, deviation } = paths.moments(weights);
       root.querySelector(`[data-row=${row}] .mean`).textContent = mean.toFixed(2);
       root.querySelector(`[data-row=${row}] .deviation`).textContent = deviation.toFixed(2);
