@@ -107,7 +107,7 @@ def test_a_term_shows_its_definition(tab, read, site):
     read(tab, "book/theory/explosion.html")
     link = tab.locator(TERM, has_text="vanishing gradient").first
     link.hover()
-    assert "shrinks" in preview(tab).inner_text()
+    assert "shrinks" in preview(tab).inner_text() and "梯度" in preview(tab).inner_text()
     assert link.get_attribute("aria-describedby") == "preview"
     tab.locator("h1").hover()
     tab.wait_for_selector("#preview", state="hidden")

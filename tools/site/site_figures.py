@@ -134,8 +134,8 @@ def save(app, error):
     if error is None and app.builder.format == "html":
         folder = app.outdir / FOLDER
         folder.mkdir(exist_ok=True)
-        for chapter in in_order_of_the_book():
-            for figure in of_chapter(chapter):
+        for docname in sorted(app.env.found_docs):
+            for figure in of_chapter(docname.removeprefix("book/")):
                 (folder / figure.file).write_text(credited(figure, app.config.project))
 
 

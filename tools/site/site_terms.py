@@ -34,13 +34,14 @@ def text_with_maths(node):
 
 
 def glossary(env):
-    """The terms in English, as {term: (anchor, definition)}."""
+    """The terms in English, as {term: (anchor, term with its Chinese name, definition)}."""
     found = {}
     for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
         definition = next(item.findall(nodes.definition))
         for term in item.findall(nodes.term):
             name = CHINESE.sub("", term.astext())
-            found[name] = (term["ids"][0], text_with_maths(definition).replace("\n", " "))
+            text = text_with_maths(definition).replace("\n", " ")
+            found[name] = (term["ids"][0], term.astext(), text)
     return found
 
 
@@ -76,7 +77,7 @@ def replace_text(text, new):
 
 
 def link_first_uses(doctree, terms, address):
-    """Link the first use of every term to `address`#anchor; returns {address: (term, text)}."""
+    """Link the first use of every term to `address`#anchor; returns {address: (title, text)}."""
     left, previews = dict(terms), {}
     waiting = list(prose(doctree))
     while waiting and left:
@@ -85,10 +86,10 @@ def link_first_uses(doctree, terms, address):
         if not found:
             continue
         name = find_name(found[1], left)
-        anchor, definition = left.pop(name)
+        anchor, title, definition = left.pop(name)
         left = {other: value for other, value in left.items() if value[0] != anchor}
         target = f"{address}#{anchor}"
-        previews[target] = (name, definition)
+        previews[target] = (title, definition)
         before, after = text[: found.start()], text[found.end() :]
         new = [nodes.Text(before), link(found[0], target, "term-link"), nodes.Text(after)]
         waiting = replace_text(text, new)[1:] + waiting
