@@ -113,14 +113,16 @@ def train_and_test(groups: Mapping[str, Sequence[Record]]) -> list[Axes]:
     """A panel for each group: training error (dot) and test error (ring) of every run, in %.
 
     The line between them is the generalisation gap. Plain nets stand left of their depth's mark,
-    residual nets right of it, a seed beside the other.
+    residual nets right of it, a seed beside the other; a lone seed stands in the middle.
     """
     axes = _axes(len(groups))
     for ax, (title, records) in zip(axes, groups.items(), strict=True):
         depths = sorted({depth(record.model) for record in records})
-        for kind, side in (("plain", -0.35), ("resnet", 0.1)):
+        seeds = {record.seed for record in records}
+        middle = sum(seeds) / len(seeds)
+        for kind, side in (("plain", -0.22), ("resnet", 0.22)):
             runs = [record for record in records if family(record.model) == kind]
-            x = [depths.index(depth(run.model)) + side + 0.06 * run.seed for run in runs]
+            x = [depths.index(depth(r.model)) + side + 0.06 * (r.seed - middle) for r in runs]
             errors = np.array([(r.train_error, r.test_error) for r in runs]).reshape(-1, 2)
             color = colors([kind])[kind]
             train, test = 100 * errors.T

@@ -69,6 +69,8 @@ def test_train_and_test_joins_both_errors_of_every_run():
     assert np.all(train.get_xdata()[:2] < 1) and np.all(train.get_xdata()[2:] < 0)
     assert np.all(ax.lines[2].get_xdata()[:2] > 0) and np.all(ax.lines[2].get_xdata()[2:] > 1)
     assert len(set(train.get_xdata())) == 4  # no seed hides another
+    middle = (train.get_xdata()[2] + train.get_xdata()[3]) / 2  # of the two seeds of plain8
+    np.testing.assert_allclose(other.lines[0].get_xdata(), [middle])  # a lone seed
     ends = [segment[:, 1] for segment in gaps.get_segments()]
     np.testing.assert_allclose(ends, [[50, 51], [51, 52], [0, 1], [1, 2]])
     colors = [line.get_color() for line in ax.lines]

@@ -132,7 +132,7 @@ EXPERIMENTS = {
         grid(("plain110", "resnet110"), range(5), COLD),
     ),
     "digits_cold_decay": Experiment(
-        "Does weight decay that acts within 50 steps repair a start without warm-up?",
+        "Does a hundred times the weight decay repair a start without warm-up?",
         "training/recipe",
         grid(("resnet110",), range(5), replace(COLD, weight_decay=0.01)),
     ),
