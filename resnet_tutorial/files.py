@@ -94,14 +94,15 @@ def read_tensors(path: str | os.PathLike) -> tuple[dict[str, "torch.Tensor"], di
     Raises ValueError in one line: Broken when the file is cut short, changed since it was written,
     or something else, and Mistake with the system's reason when it cannot be opened at all.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     try:
-        with open(readable(path), "rb"):  # the system's own reason, if there is one
-            pass
-        with safe_open(path, framework="pt") as file:
-            about = dict(json.loads((file.metadata() or {}).get("state", "{}")))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        # At once: a run may replace its checkpoint between two looks at the path.
+        content = Path(readable(path)).read_bytes()
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        about = dict(json.loads(header.get("__metadata__", {}).get("state", "{}")))
     except (SafetensorError, TypeError, KeyError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:200]
         raise Broken(f"{path} cannot be read ({why})") from None

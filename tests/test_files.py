@@ -1,7 +1,9 @@
 """Files appear whole or not at all, and equal contents as equal bytes."""
 
+import io
 import os
 import stat
+from pathlib import Path
 
 import pytest
 import torch
@@ -77,3 +79,23 @@ def test_what_is_no_file_of_tensors_is_named_in_one_line(tmp_path):
         with pytest.raises(ValueError, match=f"{name} cannot be read") as caught:
             files.read_tensors(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_as_it_was(tmp_path, monkeypatch):
+    """Whatever looks at the path a second time finds another file there."""
+    path = tmp_path / "last.safetensors"
+    files.write_tensors(path, {"w": torch.ones(2)}, {"step": 1})
+    real = io.open
+
+    def open_and_replace(file, *arguments, **settings):
+        opened = real(file, *arguments, **settings)
+        if Path(file) == path:
+            monkeypatch.undo()
+            files.write_tensors(path, {"w": torch.full((3,), 2.0)}, {"step": 2})
+        return opened
+
+    monkeypatch.setattr("io.open", open_and_replace)
+    monkeypatch.setattr("builtins.open", open_and_replace)
+    found, about = files.read_tensors(path)
+    assert about == {"step": 1} and found["w"].tolist() == [1, 1]
+    assert files.read_tensors(path)[1] == {"step": 2}
