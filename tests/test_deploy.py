@@ -16,7 +16,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from resnet_tutorial import data, deploy, models
 from resnet_tutorial.cli import main
-from resnet_tutorial.deploy import FromPixels, Preprocessing, export_onnx, fold, fold_batch_norm
+from resnet_tutorial.deploy import (
+    FromPixels,
+    Preprocessing,
+    export_onnx,
+    fold,
+    fold_batch_norm,
+    onnx_file,
+)
 from resnet_tutorial.models import weights
 
 DIGITS = data.load("digits")
@@ -312,13 +319,13 @@ def test_pixels_in_another_form_are_refused_by_the_file(exported, wrong):
 
 
 def test_a_file_that_answers_otherwise_is_not_written(monkeypatch, tmp_path):
-    whole = deploy._onnx
+    whole = onnx_file._onnx
 
     def other(net, pixels, about):
         net.net.fc.bias.data[3] += 0.01
         return whole(net, pixels, about)
 
-    monkeypatch.setattr(deploy, "_onnx", other)
+    monkeypatch.setattr(onnx_file, "_onnx", other)
     with pytest.raises(ValueError, match="onnxruntime and torch differ by"):
         export_onnx(build(in_channels=1), tmp_path / "a.onnx", Preprocessing.of(DIGITS))
     assert not list(tmp_path.iterdir())
