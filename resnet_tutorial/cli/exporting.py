@@ -46,13 +46,14 @@ class Export:
         preprocessing = self._preprocessing(source, about)
         net = models.build(name, weights=source).eval()
         if self.fold:
-            net = deploy.fold_batch_norm(net)
+            before, net = net, deploy.fold_batch_norm(net)
+            print(f"{_norms(before) - _norms(net)} batch norms folded, {_norms(net)} stay")
         gap = deploy.export_onnx(net, self.path, preprocessing)
         size = expanded(self.path).stat().st_size
         print(
             f"{self.path}: {name}, {size:,} bytes; takes pixels, uint8 (n, "
             f"{shape(preprocessing.image_shape).replace('x', ', ')}), and normalises them itself; "
-            f"gives probabilities and logits of {len(preprocessing.classes)} classes"
+            f"gives probabilities and logits of {net.fc.out_features} classes"
         )
         if gap is None:
             print("onnxruntime is not installed, so the file was not tried.")
@@ -78,6 +79,12 @@ class Export:
         if self.data is None and images.startswith("folder:"):
             raise Mistake(f"{source} was trained on {images}; say where it is: --data folder:PATH")
         return deploy.Preprocessing.of(data.load(images), per_pixel)
+
+
+def _norms(net) -> int:
+    from torch import nn
+
+    return sum(isinstance(module, nn.BatchNorm2d) for module in net.modules())
 
 
 def _sides(size: int | list[int]) -> tuple[int, int]:
