@@ -28,6 +28,8 @@ INTERNAL = {
     "names",
     "palette",
     "paths",
+    "deploy.folding",
+    "deploy.onnx_file",
     "drawings.angles",
     "drawings.backward",
     "drawings.blocks",

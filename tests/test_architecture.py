@@ -28,12 +28,14 @@ MAY_IMPORT = {
     "probes": {"models"},
     "surgery": {"models"},
     "data": {"names", "files", "paths"},
+    "deploy": {"data", "drawings", "files", "models", "paths"},
     "figures": {"records", "data", "models", "palette"},
     "check": {"scratch", "models"},
     "train": {"data", "files", "records", "models"},
     "experiments": {"names", "models", "data", "records", "surgery", "train", "counts"},
     "cli": {
         *("names", "paths", "models", "data", "train", "experiments", "counts", "figures"),
+        "deploy",
     },
     "__main__": {"cli"},
 }
@@ -47,6 +49,7 @@ ONLY_IN = {
     "PIL": {"data"},
     "tyro": {"cli"},
     "safetensors": {"files"},
+    **dict.fromkeys(("onnx", "onnxruntime"), {"deploy"}),
 }
 SCRATCH_LIBRARIES = {"numpy", "jaxtyping"}
 UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

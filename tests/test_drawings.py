@@ -352,6 +352,7 @@ def examples():
     yield "kernels", lambda: drawings.kernels_back(np.arange(16.0).reshape(2, 2, 2, 2))
     yield "field", lambda: drawings.field([(3, 1), (3, 2), (3, 1), (3, 2), (3, 1)])
     yield "axes", lambda: drawings.norm_axes({"batch norm": nn.BatchNorm2d(3)}, (4, 3, 3, 3))
+    yield "statistics", lambda: drawings.statistics(*normed(), 1)
     yield "removed", lambda: drawings.removed(IMAGE[0], IMAGE[1])
     yield "flow", lambda: drawings.flow(BasicBlock(8, 16, 2), (8, 4, 4))
     steps = np.linspace(-1, 1, 33)
@@ -628,6 +629,29 @@ def test_the_numbers_averaged_together_are_marked(layer, count):
     squares = [e for e in seen(drawing) if e.tag == "rect"][1:]
     assert len(squares) == 108 and sum(e.values["fill"] == RESIDUAL for e in squares) == count
     assert f"{count} of 108 numbers are averaged together" in texts(drawing)
+
+
+def normed():
+    """A norm with averages, and batches that arrive in it."""
+    layer = nn.BatchNorm2d(2)
+    layer.running_mean += 1.5
+    layer.running_var += 3.0
+    generator = torch.Generator().manual_seed(0)
+    batches = {f"ten {i}s": i + torch.randn(10, 2, 2, 2, generator=generator) for i in range(3)}
+    return layer, batches
+
+
+def test_statistics_stand_where_they_are():
+    layer, batches = normed()
+    found = seen(drawings.statistics(layer, batches, 1))
+    middles = np.array([float(e.values["cx"]) for e in found if e.tag == "circle"])
+    ends = [re.findall(r"-?[\d.]+", e.values["d"]) for e in found if e.tag == "path"][1:]
+    wide = np.array([float(d[2]) - float(d[0]) for d in ends])
+    means = np.array([1.5, *(x[:, 1].mean().item() for x in batches.values())])
+    spreads = np.array([2.0, *(x[:, 1].std(correction=0).item() for x in batches.values())])
+    scale = wide[0] / (2 * spreads[0])
+    np.testing.assert_allclose(wide, 2 * spreads * scale, atol=0.3)
+    np.testing.assert_allclose(middles - middles[0], (means - means[0]) * scale, atol=0.3)
 
 
 def test_what_remains_is_the_gradient_of_batch_norm():

@@ -139,7 +139,7 @@ class Evaluate:
         from resnet_tutorial import data, models, train
         from resnet_tutorial.models import weights
 
-        path = self._file()
+        path = weights_file(self.weights)
         about = weights.load(path)[1]
         name, images = self.model or about.get("model"), self.data or about.get("data")
         if name is None or images is None:
@@ -157,16 +157,16 @@ class Evaluate:
             print(f"These are not the images that it was trained on ({about['data']}).")
         return 0
 
-    def _file(self) -> Path:
-        """The file of weights. ValueError when there is none."""
-        path = expanded(self.weights)
-        path = path / "model.safetensors" if path.is_dir() else path
-        if not path.exists():
-            raise Mistake(
-                f"{path} does not exist; name the folder of a run that has ended, or a file of "
-                "weights"
-            )
-        return path
+
+def weights_file(path: Path) -> Path:
+    """The weights of the run in the folder `path`, or the file `path`. ValueError without one."""
+    path = expanded(path)
+    path = path / "model.safetensors" if path.is_dir() else path
+    if not path.exists():
+        raise Mistake(
+            f"{path} does not exist; name the folder of a run that has ended, or a file of weights"
+        )
+    return path
 
 
 def _network(name: str, dataset, seed: int, **settings):

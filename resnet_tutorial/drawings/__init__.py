@@ -12,7 +12,7 @@ from resnet_tutorial.drawings.field import field
 from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier, descents
 from resnet_tutorial.drawings.networks import stages
-from resnet_tutorial.drawings.norm import norm_axes, removed
+from resnet_tutorial.drawings.norm import norm_axes, removed, statistics
 from resnet_tutorial.drawings.plane import arms, decay_triangle, discs, turns
 from resnet_tutorial.drawings.svg import Canvas, Drawing
 from resnet_tutorial.drawings.training import bars, batch_shares, intervals, schedules
@@ -55,6 +55,7 @@ __all__ = [
     "slopes",
     "stages",
     "stamps",
+    "statistics",
     "turns",
     "way_back",
     "window",

@@ -21,6 +21,7 @@ from resnet_tutorial.drawings.svg import (
     Drawing,
     said_number,
 )
+from resnet_tutorial.palette import PLAIN
 from resnet_tutorial.scratch import ops
 
 
@@ -81,6 +82,44 @@ def _batch(canvas: Canvas, top, mask) -> float:
         canvas.rect(left + wide * i + cell * col, top + high * k + cell * r, cell, cell,
                     RESIDUAL if on else "#ffffff", FAINT, 0, 0.8)  # fmt: skip
     return top + high * c
+
+
+def statistics(layer: nn.BatchNorm2d, batches: Mapping[str, torch.Tensor], channel: int) -> Drawing:
+    """What a batch norm subtracts and divides by in one channel: a dot for the mean, a bar of one
+    standard deviation each way. First its stored averages, then those of each batch `(n, c, h, w)`
+    of its inputs, as training mode takes them. Chapter: practice/deploy.
+
+    >>> batch = torch.tensor([1.0, 1.0, 3.0, 3.0])[:, None, None, None]
+    >>> statistics(nn.BatchNorm2d(1), {"four": batch}, 0).alt
+    'Mean and standard deviation of a channel: stored 0 and 1; four 2 and 1.'
+    """
+    rows = {
+        "stored": (layer.running_mean[channel].item(), layer.running_var[channel].sqrt().item())
+    }
+    for name, x in batches.items():
+        rows[name] = (x[:, channel].mean().item(), x[:, channel].std(correction=0).item())
+    left, canvas = 88, Canvas(INNER)
+    low = min(mean - spread for mean, spread in rows.values())
+    high = max(mean + spread for mean, spread in rows.values())
+
+    def at(value):
+        return left + 8 + (INNER - left - 16) * (value - low) / (high - low)
+
+    bottom = 24 * len(rows)
+    canvas.line(at(rows["stored"][0]), 0, at(rows["stored"][0]), bottom + 2, MUTED, 1, "3 3")
+    for i, (name, (mean, spread)) in enumerate(rows.items()):
+        y, color = 24 * i + 12, PLAIN if i else RESIDUAL
+        canvas.text(left - 6, y, name, SMALL, color, "end", None if i else "700")
+        canvas.line(at(mean - spread), y, at(mean + spread), y, color, 2.4)
+        canvas.circle(at(mean), y, 4.2, color, "#ffffff")
+    for value in (low, high):
+        side = "start" if value == low else "end"
+        canvas.text(at(value), bottom + 14, said_number(value), SMALL, MUTED, side)
+    canvas.text(at((low + high) / 2), bottom + 32, "what arrives in the channel", SMALL, MUTED,
+                "middle")  # fmt: skip
+    canvas.height = bottom + 38
+    said = [f"{k} {said_number(mean)} and {said_number(std)}" for k, (mean, std) in rows.items()]
+    return Drawing(canvas, f"Mean and standard deviation of a channel: {'; '.join(said)}.")
 
 
 def removed(
