@@ -90,6 +90,7 @@ def family(model: str) -> str:
 def errors_by_depth(records: Sequence[Record]) -> list[Axes]:
     """Training and test error (%) after the last epoch against depth, a point for each seed."""
     axes = _axes(2)
+    axes[0].figure.set_size_inches(5.6, 3.1)  # so small that a phone shows its numbers large enough
     kinds = sorted({family(record.model) for record in records})
     palette = colors(kinds)
     for ax, part in zip(axes, ("train_error", "test_error"), strict=True):
@@ -116,6 +117,8 @@ def train_and_test(groups: Mapping[str, Sequence[Record]]) -> list[Axes]:
     residual nets right of it, a seed beside the other; a lone seed stands in the middle.
     """
     axes = _axes(len(groups))
+    if len(groups) == 1:
+        axes[0].figure.set_size_inches(5.6, 3.8)  # so that a phone shows its numbers large enough
     for ax, (title, records) in zip(axes, groups.items(), strict=True):
         depths = sorted({depth(record.model) for record in records})
         seeds = {record.seed for record in records}
@@ -139,7 +142,8 @@ def train_and_test(groups: Mapping[str, Sequence[Record]]) -> list[Axes]:
         ax.set_ylim(bottom=0)
     axes[0].set_ylabel("error (%)")
     entries = axes[0].get_legend_handles_labels()
-    axes[0].figure.legend(*entries, loc="outside lower center", ncols=4, frameon=False)
+    columns = 2 if len(groups) == 1 else 4
+    axes[0].figure.legend(*entries, loc="outside lower center", ncols=columns, frameon=False)
     return axes
 
 

@@ -114,7 +114,8 @@ class _Bars:
 
 
 def inserted(nets: Mapping[str, nn.Module], shape: tuple[int, int, int]) -> Drawing:
-    """Nets side by side, every block a bar; blocks that are measured to be identities are hollow.
+    """Nets side by side, every block a bar; a run of blocks that are measured to be identities is
+    one hollow bar, with their number.
 
     Chapter: problem/degradation.
 
@@ -126,42 +127,58 @@ def inserted(nets: Mapping[str, nn.Module], shape: tuple[int, int, int]) -> Draw
     plain8: 3 blocks, 0 of them identities. extended: 9 blocks, 6 of them identities.
     """
     plans = {title: plan(net, shape) for title, net in nets.items()}
+    bars = {title: _bars_of(net, plans[title]) for title, net in nets.items()}
     panels, said = [], []
-    for title, net in nets.items():
-        most = [max(len(p.stages[i]) for p in plans.values() if i < len(p.stages))
-                for i in range(len(plans[title].stages))]  # fmt: skip
-        panel, count, of = _block_panel(net, plans[title], title, most)
-        panels.append(panel)
-        said.append(f"{title}: {of} blocks, {count} of them identities.")
+    for title, stages in bars.items():
+        most = [max(len(other[i]) for other in bars.values() if i < len(other))
+                for i in range(len(stages))]  # fmt: skip
+        panels.append(_block_panel(plans[title], stages, title, most))
+        blocks = [block for stage in plans[title].stages for block in stage]
+        copies = sum(count for stage in stages for same, count, _ in stage if same)
+        said.append(f"{title}: {len(blocks)} blocks, {copies} of them identities.")
     return Drawing(row(panels), " ".join(said))
 
 
-def _block_panel(net, found: Plan, title: str, most: list[int]) -> tuple[Canvas, int, int]:
+def _bars_of(net: nn.Module, found: Plan) -> list[list[tuple[bool, int, Block]]]:
+    """The bars of every stage: whether it stands for identities, for how many blocks, the first."""
+    modules, stages = dict(net.named_modules()), []
+    for stage in found.stages:
+        bars: list[tuple[bool, int, Block]] = []
+        for block in stage:
+            same = is_identity(modules[block.name], block.entering)
+            if same and bars and bars[-1][0]:
+                bars[-1] = (True, bars[-1][1] + 1, bars[-1][2])
+            else:
+                bars.append((same, 1, block))
+        stages.append(bars)
+    return stages
+
+
+def _block_panel(found: Plan, stages: list, title: str, most: list[int]) -> Canvas:
     """A stage is as tall as the longest of the stages beside it, so that equals stand level."""
-    color, modules = color_of(found.residual), dict(net.named_modules())
-    canvas, wide, step = Canvas(152), 140, 34
-    x, y, count, of = wide / 2, 20.0, 0, 0
+    color, canvas, wide, step = color_of(found.residual), Canvas(152), 140, 34
+    x, y = wide / 2, 20.0
     canvas.text(x, 8, title, color=color, anchor="middle", weight="700")
-    for stage, slots in zip(found.stages, most, strict=True):
+    for bars, slots in zip(stages, most, strict=True):
         for i in range(slots):
             canvas.line(x, y, x, y + 12, color, 1.8)
-            if i >= len(stage):
+            if i >= len(bars):
                 canvas.line(x, y + 12, x, y + step, color, 1.8)
             else:
-                same = is_identity(modules[stage[i].name], stage[i].entering)
+                same, count, block = bars[i]
                 canvas.head(x, y + 12, "down", color)
                 canvas.rect(x - wide / 2, y + 12, wide, step - 12, "#ffffff" if same else WEIGHTS,
                             FAINT if same else INK, dashes="4 3" if same else None)  # fmt: skip
-                convolutions = f"{len(stage[i].convolutions)} conv, {stage[i].shape[0]}"
-                text = "identity" if same else convolutions
+                text = f"{len(block.convolutions)} conv, {block.shape[0]}"
+                if same:
+                    text = "identity" if count == 1 else f"{count} identity blocks"
                 canvas.text(x, y + 12 + (step - 12) / 2, text, SMALL, MUTED if same else INK,
                             "middle")  # fmt: skip
-                count, of = count + same, of + 1
             y += step
-        text = shape_text(stage[-1].shape)
+        text = shape_text(bars[-1][2].shape)
         canvas.line(x, y, x, y + 18, color, 1.8)
         canvas.text(x + 9, y + 10, text, SMALL, MUTED)
         y += 18
     canvas.head(x, y, "down", color)
     canvas.height = y
-    return canvas, count, of
+    return canvas
