@@ -850,6 +850,7 @@ def test_a_slope_is_the_slope_of_the_curve_above_it():
     assert len(y) == 21 and len(slope) == 20
     ratio = np.diff(y[:, 1]) / (slope[:, 1] - slope[:, 1].mean())
     np.testing.assert_allclose(ratio, ratio.mean(), rtol=0.1)  # coordinates have one decimal
+    assert "its slope y′, from −1.9 to 1.9" in texts(drawings.slopes(x, {"plain": x**2}))
     assert "changes its sign 1 times" in drawings.slopes(x, {"plain": x**2}).alt
 
 
@@ -870,7 +871,8 @@ def test_the_histogram_counts_every_value_and_marks_mean_and_median():
     high = np.array([float(e.values["height"]) for e in bars])
     counts = np.histogram(np.log10(values), 10)[0]
     np.testing.assert_allclose(high / high.max(), counts / counts.max(), atol=0.001)
-    assert {f"mean {values.mean():.3g}", f"median {np.median(values):.3g}"} <= set(texts(drawing))
+    assert {f"mean {values.mean():.2g}", f"median {np.median(values):.2g}"} <= set(texts(drawing))
+    assert f"height of a bar: number of values, at most {counts.max()}" in texts(drawing)
     [[mean, _]], [[median, _]] = (lines_of(drawing, color) for color in (PLAIN, RESIDUAL))
     span = np.log10(values.max() / values.min())
     ratio = (mean[0] - median[0]) / 340 * span

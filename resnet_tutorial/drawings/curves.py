@@ -31,8 +31,9 @@ def slopes(
 ) -> Drawing:
     """Functions of one number, each with its slope below it.
 
-    The slope is the difference of neighbours in y over the one in x, drawn between them; a name
-    that begins with plain is orange, any other blue. Chapter: theory/shattered_gradients.
+    The slope is the difference of neighbours in y over the one in x, drawn between them, with its
+    least and its greatest value; a grey line is at 0. A name that begins with plain is orange, any
+    other blue. Chapter: theory/shattered_gradients.
 
     >>> slopes(np.array([0.0, 1.0, 2.0]), {"plain": np.array([0.0, 1.0, 1.0])}).alt
     'Curves from 0 to 2: plain and its slope, which changes its sign 0 times.'
@@ -45,13 +46,15 @@ def slopes(
         canvas.text(0, top + 8, f"{title}: y", color=color, weight="700")
         _curve(canvas, top + 20, (x - x[0]) / (x[-1] - x[0]), y, color, width)
         top += HIGH + 30
-        canvas.text(0, top + 8, "its slope y′", SMALL, MUTED)
+        least, most = (said_number(float(f"{end:.2g}")) for end in (slope.min(), slope.max()))
+        canvas.text(0, top + 8, f"its slope y′, from {least} to {most}", SMALL, MUTED)
         middles = (x[1:] + x[:-1]) / 2
         _curve(canvas, top + 20, (middles - x[0]) / (x[-1] - x[0]), slope, color, width)
         top += HIGH + 40
         said.append(f"{title} and its slope, which changes its sign {turns} times")
     canvas.text(0, top - 8, said_number(x[0]), SMALL, MUTED)
     canvas.text(INNER, top - 8, said_number(x[-1]), SMALL, MUTED, "end")
+    canvas.text(INNER / 2, top - 8, "the input x; grey lines: 0", SMALL, MUTED, "middle")
     canvas.height = top
     span = f"{said_number(x[0])} to {said_number(x[-1])}"
     return Drawing(canvas, f"Curves from {span}: {'; '.join(said)}.")
@@ -111,11 +114,13 @@ def kink(slope: float, jump: float, place: float, step: float) -> Drawing:
                            f"{secant:.2g}.")  # fmt: skip
 
 
-def histogram(values: Float[np.ndarray, " n"], unit: str, bins: int = 24) -> Drawing:
+def histogram(
+    values: Float[np.ndarray, " n"], unit: str, bins: int = 24, counted: str = "values"
+) -> Drawing:
     """How often a positive quantity takes which size, on a logarithmic axis, with mean and median.
 
-    ``unit`` names the axis. Raises ValueError for values that are not positive.
-    Chapter: theory/signal_propagation.
+    ``unit`` names the axis, ``counted`` what a bar counts. Raises ValueError for values that
+    are not positive. Chapter: theory/signal_propagation.
 
     >>> histogram(np.array([1.0, 1.0, 10.0]), "energy").alt
     'Histogram of energy, 3 values from 1 to 10, logarithmic: the median is 1, the mean 4.'
@@ -138,12 +143,14 @@ def histogram(values: Float[np.ndarray, " n"], unit: str, bins: int = 24) -> Dra
         canvas.line(x, 4 + 22 * i, x, floor, color, 2)
         # The larger on the right and above, so that no line runs through a label.
         right = x < (110, INNER - 110)[i == 0]
-        canvas.text(x + 6 if right else x - 6, 10 + 22 * i, f"{name} {said_short(value)}", SMALL,
+        canvas.text(x + 6 if right else x - 6, 10 + 22 * i, f"{name} {said_two(value)}", SMALL,
                     color, "start" if right else "end", "700")  # fmt: skip
-    canvas.text(0, floor + 14, said_short(values.min()), SMALL)
-    canvas.text(INNER, floor + 14, said_short(values.max()), SMALL, anchor="end")
+    canvas.text(0, floor + 14, said_two(values.min()), SMALL)
+    canvas.text(INNER, floor + 14, said_two(values.max()), SMALL, anchor="end")
     canvas.text(INNER / 2, floor + 14, f"{unit}, logarithmic", SMALL, MUTED, "middle")
-    canvas.height = floor + 20
+    most = f"height of a bar: number of {counted}, at most {counts.max()}"
+    canvas.text(INNER / 2, floor + 34, most, SMALL, MUTED, "middle")
+    canvas.height = floor + 40
     return Drawing(
         canvas,
         f"Histogram of {unit}, {len(values)} values from {values.min():.3g} to "
@@ -187,12 +194,3 @@ def said_two(value: float) -> str:
     """
     value = float(f"{value:.2g}")
     return f"{value:g}" if value >= 1e-4 else f"{value:.0e}"
-
-
-def said_short(value: float) -> str:
-    """Three digits.
-
-    >>> said_short(0.012345)
-    '0.0123'
-    """
-    return f"{float(value):.3g}"

@@ -138,8 +138,11 @@ def discs(eigenvalues: Mapping[str, np.ndarray]) -> Drawing:
         values = np.asarray(values).ravel()
         color = PLAIN if title.startswith("plain") else RESIDUAL
         canvas.text(0, y + 8, title, color=color, weight="700")
-        middle, zero = y + 26 + unit * tall, 10 - unit * left
+        middle, zero = y + 40 + unit * tall, 10 - unit * left
         canvas.line(0, middle, INNER, middle, FAINT, 1)
+        canvas.text(INNER, middle + 12, "real part", SMALL, MUTED, "end")
+        canvas.line(zero, middle - unit * tall, zero, middle + unit * tall, FAINT, 1)
+        canvas.text(zero, middle - unit * tall - 8, "imaginary part", SMALL, MUTED, "middle")
         for center in (0, 1):
             canvas.circle(zero + unit * center, middle, unit, "none", FAINT)
             canvas.line(zero + unit * center, middle - 5, zero + unit * center, middle + 5, MUTED)
@@ -150,7 +153,7 @@ def discs(eigenvalues: Mapping[str, np.ndarray]) -> Drawing:
         y = middle + unit * tall + 44
         sizes = np.abs(values)
         said.append(f"{title}, {len(values)}, moduli {sizes.min():.3g} to {sizes.max():.3g}")
-    canvas.text(0, y - 12, "grey: circles of radius 1 around 0 and around 1", SMALL, MUTED)
+    canvas.text(0, y - 12, "for scale: circles of radius 1 around 0 and 1", SMALL, MUTED)
     canvas.height = y - 4
     return Drawing(canvas, f"Eigenvalues: {'; '.join(said)}.")
 
