@@ -129,6 +129,9 @@ def way_back(
                  lower + CELL * w.shape[0] / 2, RESIDUAL, 1.8)  # fmt: skip
     canvas.text(turned_at, lower - 14, "flipped", SMALL, MUTED)
     draw_grid(canvas, flipped, turned_at, lower, fill=WEIGHTS)
+    level, across = lower + CELL * w.shape[0] / 2, turned_at + CELL * w.shape[1]
+    canvas.line(across + 7, level, across + 16, level, RESIDUAL, 1.8)
+    canvas.arrow(across + 16, level, across + 16, 22 + high + 30, RESIDUAL, 1.8)
     spot = np.zeros(dx.shape, bool)
     spot[at] = True
     draw_grid(canvas, dx, dx_at, top, spot)

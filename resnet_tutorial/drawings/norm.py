@@ -150,23 +150,23 @@ def removed(
     ]  # fmt: skip
     if divided:
         rows.append((f"divided by s = {said_number(spread)}", left / spread, RESIDUAL))
-    canvas, half = Canvas(INNER), 26
+    canvas, half, high = Canvas(INNER), 20, 90
     largest = max(np.abs(values).max() for _, values, _ in rows)
     step = (INNER - 20) / len(dy)
     for i, (title, values, color) in enumerate(rows):
-        y = (2 * half + 36) * i
+        y = high * i
         canvas.text(0, y + 8, title, SMALL, weight="700" if color == RESIDUAL else None)
-        base = y + 22 + half
+        base = y + 34 + half
         for j, value in enumerate(values):
             size = half * abs(value) / largest
             top = base - size if value > 0 else base
             canvas.rect(10 + step * (j + 0.15), top, 0.7 * step, size, color, None, 0)
             if len(dy) <= 8:
-                under = base + 10 if value > 0 else base - 10
-                canvas.text(10 + step * (j + 0.5), under, said_number(value), SMALL,
+                beyond = base + size + 10 if round(value, 6) < 0 else top - 10
+                canvas.text(10 + step * (j + 0.5), beyond, said_number(value), SMALL,
                             anchor="middle")  # fmt: skip
         canvas.line(10, base, INNER - 10, base, MUTED, 1)
-    canvas.height = (2 * half + 36) * len(rows) - 12
+    canvas.height = high * len(rows)
     alt = (
         f"Bars of {len(dy)} numbers: dy {_listed(dy)}; minus its mean {said_number(mean)}; minus "
         f"{said_number(share)} times the normalised x; what remains, r times dx: "
