@@ -5,19 +5,13 @@ single seeds are points or thin lines, their mean is a thick one.
 
 >>> from resnet_tutorial import data, experiments
 >>> digits, records = data.load("digits"), experiments.recorded("digits_depth")
->>> axes = errors_by_depth(records)
->>> axes = train_and_test({"the digits": records})
->>> ax = curves(records[-5:], part="train_loss")
+>>> axes = errors_by_depth(records), train_and_test({"the digits": records})
+>>> ax = curves(records[-5:], "train_loss")
 >>> ax = lines({"theory": ([0, 5, 9], [1, 32, 512])}, x="layers", y="second moment", log="y")
->>> ax = law([1, 2], theory=[1, 2], measured=[1.1, 1.9], standard_error=[0.1, 0.1],
-...          xlabel="blocks", ylabel="second moment")
+>>> ax = law([1, 2], [1, 2], [1.1, 1.9], [0.1, 0.1], "blocks", "second moment")
 >>> ax = layer_profiles({"plain": np.ones((3, 20))}, y="gradient norm")
 >>> ax = confusion(np.array([[9, 1], [0, 10]]), classes=("cat", "dog"))
 >>> axes = image_row(digits.train.images[:3], titles=("a", "b", "c"))
->>> contact_sheet(digits).get_title()
-'digits'
->>> depth("plain56"), family("plain56"), colors(["plain56"])["plain56"] == PLAIN
-(56, 'plain', True)
 """
 
 import re
