@@ -5,13 +5,19 @@ single seeds are points or thin lines, their mean is a thick one.
 
 >>> from resnet_tutorial import data, experiments
 >>> digits, records = data.load("digits"), experiments.recorded("digits_depth")
->>> axes = errors_by_depth(records), train_and_test({"the digits": records})
->>> ax = curves(records[-5:], "train_loss")
+>>> axes = errors_by_depth(records)
+>>> axes = train_and_test({"the digits": records})
+>>> ax = curves(records[-5:], part="train_loss")
 >>> ax = lines({"theory": ([0, 5, 9], [1, 32, 512])}, x="layers", y="second moment", log="y")
->>> ax = law([1, 2], [1, 2], [1.1, 1.9], [0.1, 0.1], "blocks", "second moment")
+>>> ax = law([1, 2], theory=[1, 2], measured=[1.1, 1.9], standard_error=[0.1, 0.1],
+...          xlabel="blocks", ylabel="second moment")
 >>> ax = layer_profiles({"plain": np.ones((3, 20))}, y="gradient norm")
 >>> ax = confusion(np.array([[9, 1], [0, 10]]), classes=("cat", "dog"))
 >>> axes = image_row(digits.train.images[:3], titles=("a", "b", "c"))
+>>> contact_sheet(digits).get_title()
+'digits'
+>>> depth("plain56"), family("plain56"), colors(["plain56"])["plain56"] == PLAIN
+(56, 'plain', True)
 """
 
 import re
@@ -63,11 +69,11 @@ def _fixed(label: str) -> str | None:
     return net and (RESIDUAL if net.residual else PLAIN)
 
 
-def _axes(panels: int = 1, rows: int = 1) -> list[Axes]:
+def _axes(panels: int = 1, rows: int = 1, size: tuple[float, float] | None = None) -> list[Axes]:
     plt.draw_if_interactive()  # loads the notebook's backend, whose settings rc_context would undo
     with plt.rc_context(STYLE):
-        width, height = STYLE["figure.figsize"]
-        _, axes = plt.subplots(rows, panels, figsize=(width if panels == 1 else 8.6, height))
+        usual = STYLE["figure.figsize"] if panels == 1 else (8.6, STYLE["figure.figsize"][1])
+        _, axes = plt.subplots(rows, panels, figsize=size or usual)
         return list(np.ravel(axes))
 
 
@@ -83,8 +89,7 @@ def family(model: str) -> str:
 
 def errors_by_depth(records: Sequence[Record]) -> list[Axes]:
     """Training and test error (%) after the last epoch against depth, a point for each seed."""
-    axes = _axes(2)
-    axes[0].figure.set_size_inches(5.6, 3.1)  # so small that a phone shows its numbers large enough
+    axes = _axes(2, size=(5.6, 3.1))  # so small that a phone shows its numbers large enough
     kinds = sorted({family(record.model) for record in records})
     palette = colors(kinds)
     for ax, part in zip(axes, ("train_error", "test_error"), strict=True):
@@ -110,13 +115,11 @@ def train_and_test(groups: Mapping[str, Sequence[Record]]) -> list[Axes]:
     The line between them is the generalisation gap. Plain nets stand left of their depth's mark,
     residual nets right of it, a seed beside the other; a lone seed stands in the middle.
     """
-    axes = _axes(len(groups))
-    if len(groups) == 1:
-        axes[0].figure.set_size_inches(5.6, 3.8)  # so that a phone shows its numbers large enough
+    size, columns = ((5.6, 3.8), 2) if len(groups) == 1 else (None, 4)  # readable on a phone
+    axes = _axes(len(groups), size=size)
     for ax, (title, records) in zip(axes, groups.items(), strict=True):
         depths = sorted({depth(record.model) for record in records})
-        seeds = {record.seed for record in records}
-        middle = sum(seeds) / len(seeds)
+        middle = np.mean([*{record.seed for record in records}])
         for kind, side in (("plain", -0.22), ("resnet", 0.22)):
             runs = [record for record in records if family(record.model) == kind]
             x = [depths.index(depth(r.model)) + side + 0.06 * (r.seed - middle) for r in runs]
@@ -136,7 +139,6 @@ def train_and_test(groups: Mapping[str, Sequence[Record]]) -> list[Axes]:
         ax.set_ylim(bottom=0)
     axes[0].set_ylabel("error (%)")
     entries = axes[0].get_legend_handles_labels()
-    columns = 2 if len(groups) == 1 else 4
     axes[0].figure.legend(*entries, loc="outside lower center", ncols=columns, frameon=False)
     return axes
 
@@ -263,8 +265,7 @@ def image_row(
 ) -> list[Axes]:
     """Images under their titles, at most `columns` side by side; one channel is drawn in grey."""
     columns, rows = min(columns, len(images)), -(-len(images) // columns)
-    axes = _axes(columns, rows)
-    axes[0].figure.set_size_inches(1.15 * columns, 1.6 * rows)
+    axes = _axes(columns, rows, (1.15 * columns, 1.6 * rows))
     for ax in axes:
         ax.axis("off")
     for ax, image, title in zip(axes[: len(images)], images, titles, strict=True):
@@ -288,8 +289,7 @@ def contact_sheet(dataset: Dataset, per_class: int = 10, classes: int = 20) -> A
         for column, image in enumerate(dataset.train.images[chosen]):
             top, left = row * (h + 1), column * (w + 1)
             sheet[top : top + h, left : left + w] = image.transpose(1, 2, 0)
-    [ax] = _axes()
-    ax.figure.set_size_inches(1.6 + 0.45 * per_class, 0.4 + 0.45 * len(shown) * h / w)
+    [ax] = _axes(size=(1.6 + 0.45 * per_class, 0.4 + 0.45 * len(shown) * h / w))
     ax.imshow(sheet, cmap="gray", interpolation="nearest")
     ax.set_yticks(np.arange(len(shown)) * (h + 1) + (h - 1) / 2, shown)
     ax.set_xticks([])

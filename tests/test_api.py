@@ -46,7 +46,6 @@ INTERNAL = {
     "drawings.plan",
     "drawings.plane",
     "drawings.svg",
-    "drawings.trace",
     "drawings.training",
     "data.arrays",
     "data.catalogue",

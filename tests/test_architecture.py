@@ -16,7 +16,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MAY_IMPORT = {
     "__init__": set(),
     "palette": set(),
-    "drawings": {"palette", "scratch"},
+    "trace": set(),
+    "drawings": {"palette", "scratch", "trace"},
     "names": set(),
     "scratch": set(),
     "paths": set(),
@@ -28,7 +29,7 @@ MAY_IMPORT = {
     "probes": {"models"},
     "surgery": {"models"},
     "data": {"names", "files", "paths"},
-    "deploy": {"data", "drawings", "files", "models", "paths"},
+    "deploy": {"data", "files", "models", "paths", "trace"},
     "figures": {"records", "data", "models", "palette"},
     "check": {"scratch", "models"},
     "train": {"data", "files", "records", "models"},

@@ -390,10 +390,9 @@ def run(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("words", [[], ["--fold"]])
-def test_a_run_is_exported(run, capsys, words):
+def test_a_run_is_exported(run, capsys):
     folder = run()
-    assert main(["export", str(folder), str(folder / "a.onnx"), *words]) == 0
+    assert main(["export", str(folder), str(folder / "a.onnx")]) == 0
     said = capsys.readouterr().out
     assert "takes pixels, uint8 (n, 1, 8, 8)" in said and "10 classes" in said
     assert "onnxruntime agrees with torch: largest difference" in said
@@ -416,26 +415,15 @@ def seen_by(monkeypatch):
     return given
 
 
-def test_fold_folds(run, monkeypatch, capsys):
-    folder, given = run(), seen_by(monkeypatch)
-    main(["export", str(folder), str(folder / "a.onnx"), "--fold"])
-    main(["export", str(folder), str(folder / "a.onnx")])
-    assert [len(norms(net)) for net, _ in given] == [0, 7]
-    said = capsys.readouterr().out
-    assert "onnxruntime is not installed, so the file was not tried" in said
-    assert said.count("7 batch norms folded, 0 stay") == 1
-
-
-def test_what_the_weights_say_of_their_images_is_used(run, monkeypatch):
-    given = seen_by(monkeypatch)
-    names = [f"no {i}" for i in range(10)]
-    folder = run(data="folder:photos", mean=[3.0], std=[2.0], size=[24, 20], classes=names)
-    assert main(["export", str(folder), str(folder / "a.onnx")]) == 0
-    [(_, preprocessing)] = given
-    assert preprocessing.image_shape == (1, 24, 20) and preprocessing.classes == tuple(names)
-    assert (preprocessing.mean.item(), preprocessing.std.item()) == (3, 2)
-    main(["export", str(folder), str(folder / "a.onnx"), "--data", "digits"])
-    assert given[1][1].image_shape == (1, 8, 8)
+def test_the_images_are_those_of_the_data_that_are_named(run, monkeypatch, capsys):
+    folder, given = run(data="folder:photos"), seen_by(monkeypatch)
+    assert main(["export", str(folder), str(folder / "a.onnx"), "--data", "digits"]) == 0
+    [(net, preprocessing)] = given
+    assert preprocessing.image_shape == (1, 8, 8)
+    assert preprocessing.classes == DIGITS.classes
+    assert preprocessing.mean.item() == pytest.approx(DIGITS.mean.item())
+    assert not net.training
+    assert "onnxruntime is not installed, so the file was not tried" in capsys.readouterr().out
 
 
 def test_the_mean_image_is_subtracted_where_the_training_did(run, monkeypatch):
@@ -449,8 +437,8 @@ def test_the_mean_image_is_subtracted_where_the_training_did(run, monkeypatch):
 @pytest.mark.parametrize(
     "changed, words, said",
     [
-        ({"model": None}, [], "does not say which network it is; give --model"),
-        ({"data": None}, [], "does not say what it was trained on; give --data"),
+        ({"model": None}, [], "does not say what it is; give both --model and --data"),
+        ({"data": None}, [], "does not say what it is; give both --model and --data"),
         ({"data": "folder:a"}, [], "say where it is: --data folder:PATH"),
         ({}, ["--model", "resnet9"], "unknown model 'resnet9'; nearest: "),
         ({}, ["--model", "resnet20"], "holds another network's weights"),

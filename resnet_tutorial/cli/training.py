@@ -18,6 +18,10 @@ Flag = FlagCreatePairsOff[bool]
 Device = Annotated[
     str | None, arg(metavar="DEVICE", help_behavior_hint="(default: the GPU when there is one)")
 ]
+Weights = Annotated[Path, Positional, arg(metavar="FOLDER_OR_SAFETENSORS")]
+AS_SAID = {"help_behavior_hint": "(default: what the file says)"}
+ModelSaid = Annotated[str | None, arg(metavar="MODEL", **AS_SAID)]
+DataSaid = Annotated[str | None, arg(metavar="NAME", **AS_SAID)]
 DEVICES = ("cpu", "cuda", "mps")
 MOST_SEED = 2**31 - 1
 LIKE = " | ".join(recipes.RECIPES)
@@ -121,32 +125,23 @@ class Train:
 class Evaluate:
     """Measure the training and test error of trained weights."""
 
-    weights: Annotated[Path, Positional, arg(metavar="FOLDER_OR_SAFETENSORS")]
+    weights: Weights
     """The folder of a run, or a file of weights."""
-    model: Annotated[
-        str | None, arg(metavar="MODEL", help_behavior_hint="(default: what the file says)")
-    ] = None
+    model: ModelSaid = None
     """The network."""
-    data: Annotated[
-        str | None, arg(metavar="NAME", help_behavior_hint="(default: what the file says)")
-    ] = None
+    data: DataSaid = None
     """The data set."""
     device: Device = None
     """Where to compute: cpu, cuda, cuda:1."""
 
     def run(self) -> int:
         """Prints both errors."""
-        from resnet_tutorial import data, models, train
+        from resnet_tutorial import data, train
         from resnet_tutorial.models import weights
 
         path = weights_file(self.weights)
         about = weights.load(path)[1]
-        name, images = self.model or about.get("model"), self.data or about.get("data")
-        if name is None or images is None:
-            raise Mistake(f"{path} does not say what it is; give both --model and --data")
-        lookup(models.ARCHITECTURES, name, "model")
-        if self.data is None and images.startswith("folder:"):
-            raise Mistake(f"{path} was trained on {images}; say where it is: --data folder:PATH")
+        name, images = network_and_data(path, about, self.model, self.data)
         device = _device(self.device)
         dataset = data.load(images)
         net = _network(name, dataset, 0, weights=path).to(device)
@@ -167,6 +162,21 @@ def weights_file(path: Path) -> Path:
             f"{path} does not exist; name the folder of a run that has ended, or a file of weights"
         )
     return path
+
+
+def network_and_data(
+    path: Path, about: dict, model: str | None, data: str | None
+) -> tuple[str, str]:
+    """The names that were given, or else those that the file says. ValueError where none is."""
+    from resnet_tutorial import models
+
+    name, images = model or about.get("model"), data or about.get("data")
+    if name is None or images is None:
+        raise Mistake(f"{path} does not say what it is; give both --model and --data")
+    lookup(models.ARCHITECTURES, name, "model")
+    if data is None and images.startswith("folder:"):
+        raise Mistake(f"{path} was trained on {images}; say where it is: --data folder:PATH")
+    return name, images
 
 
 def _network(name: str, dataset, seed: int, **settings):

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from resnet_tutorial import Mistake
-from resnet_tutorial.drawings.trace import trace
 from resnet_tutorial.models import ResNet
+from resnet_tutorial.trace import trace
 
 
 def fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:

@@ -26,7 +26,7 @@ from resnet_tutorial.drawings.svg import (
     shape_text,
     width_of,
 )
-from resnet_tutorial.drawings.trace import Operation, split, trace
+from resnet_tutorial.trace import Operation, split, trace
 
 BOX = 98  # least width of an operation
 LABELS = {"norm": "batch norm", "relu": "ReLU", "average": "average", "dropout": "dropout"}

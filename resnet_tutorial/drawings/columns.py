@@ -23,7 +23,7 @@ from resnet_tutorial.drawings.svg import (
     row,
     shape_text,
 )
-from resnet_tutorial.drawings.trace import Operation
+from resnet_tutorial.trace import Operation
 
 BAR, TALL, LEFT = 90, 16, 56  # a layer, and the room beside it for the size of the maps
 

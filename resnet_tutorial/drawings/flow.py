@@ -24,7 +24,7 @@ from resnet_tutorial.drawings.svg import (
     row,
     said_number,
 )
-from resnet_tutorial.drawings.trace import split, trace
+from resnet_tutorial.trace import split, trace
 
 
 def flow(block: nn.Module, shape: tuple[int, int, int], total: str = "y") -> Drawing:

@@ -19,7 +19,7 @@ from resnet_tutorial.drawings.svg import (
     shape_text,
     width_of,
 )
-from resnet_tutorial.drawings.trace import Operation
+from resnet_tutorial.trace import Operation
 
 
 def stages(net: nn.Module, shape: tuple[int, int, int]) -> Drawing:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from resnet_tutorial import Mistake
-from resnet_tutorial.drawings.trace import Operation, groups, split, trace
+from resnet_tutorial.trace import Operation, groups, split, trace
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""What a module does to one image, operation by operation: that is what gets drawn.
+"""What a module does to one image, operation by operation.
 
 The operations are recorded while an image passes, so a drawing shows what the code computes, not
-what its names promise; functions like ``relu`` and ``+`` are seen as well as modules.
+what its names promise; functions like ``relu`` and ``+`` are seen as well as modules. Chapters:
+practice/deploy, and every one with a drawing of a network.
 """
 
 from contextlib import ExitStack
@@ -38,7 +39,11 @@ SILENT = {"flatten", "view", "reshape", "squeeze", "contiguous", "to", "float", 
 @dataclass(frozen=True)
 class Operation:
     """One operation on feature maps. ``inputs`` are numbers of earlier operations, -1 is the
-    module's input; ``shape`` is the output's, without the batch axis."""
+    module's input; ``shape`` is the output's, without the batch axis.
+
+    >>> trace(nn.ReLU(), (3, 8, 8))
+    [Operation(kind='relu', owner='', inputs=(-1,), shape=(3, 8, 8), kernel=0, stride=1, extra=0)]
+    """
 
     kind: str
     owner: str  # the submodule that called it
@@ -51,7 +56,11 @@ class Operation:
 
 @dataclass(frozen=True)
 class Parts:
-    """A block's operations in order; without an addition all are in ``branch``."""
+    """A block's operations in order; without an addition all are in ``branch``.
+
+    >>> split(trace(nn.ReLU(), (3, 8, 8))).shortcut is None
+    True
+    """
 
     before: list[Operation]
     branch: list[Operation]
@@ -186,6 +195,11 @@ def groups(module: nn.Module, operations: list[Operation]) -> list[tuple[str, li
 
     A block is the smallest module with two convolutions that is not a plain container, or a
     container of convolutions.
+
+    >>> from resnet_tutorial import models
+    >>> net = models.build("resnet8")
+    >>> [name for name, _ in groups(net, trace(net, (3, 32, 32))) if name]
+    ['layer1.0', 'layer2.0', 'layer3.0']
     """
     names = _blocks(module, operations)
     found: list[tuple[str, list[int]]] = []
