@@ -23,7 +23,7 @@ def test_every_slide_has_its_figure_a_sentence_and_a_question(source):
 
 @pytest.mark.parametrize("source", DECKS, ids=lambda path: path.stem)
 def test_the_file_stands_alone_and_turns_its_pages(source, site, browser):
-    path = site / "slides" / f"{source.stem}.html"
+    path = site / "_static" / "slides" / f"{source.stem}.html"
     text = path.read_text()
     assert not re.search(r'(?:src|href)="(?!data:)', text)
     page = browser.new_page(viewport={"width": 1280, "height": 720})

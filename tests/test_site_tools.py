@@ -110,8 +110,12 @@ def text(*children):
     return nodes.paragraph("", "", *[nodes.Text(c) if isinstance(c, str) else c for c in children])
 
 
-TERMS = {"stage": ("term-stage", "S"), "residual block": ("term-block", "B"),
-         "skip connection": ("term-skip", "K"), "shortcut": ("term-skip", "K")}  # fmt: skip
+TERMS = {  # anchor, title of the preview, definition
+    "stage": ("term-stage", "stage 阶段", "S"),
+    "residual block": ("term-block", "residual block 残差块", "B"),
+    "skip connection": ("term-skip", "skip connection 跳跃连接", "K"),
+    "shortcut": ("term-skip", "shortcut 捷径", "K"),
+}
 
 
 def linked(doctree):
@@ -126,6 +130,11 @@ def test_first_use_of_each_term_is_linked():
         ("residual\nblocks", "g.html#term-block"),
     ]
     assert doctree.astext() == "Stages of residual\nblocks; a stage, a Residual block."
+
+
+def test_a_preview_has_the_chinese_name():
+    found = site_terms.link_first_uses(document(text("a shortcut")), TERMS, "g.html")
+    assert found == {"g.html#term-skip": ("shortcut 捷径", "K")}
 
 
 def test_two_names_of_a_term_are_linked_once():

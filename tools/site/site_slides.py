@@ -1,8 +1,8 @@
 """Sphinx extension: slides from the book's own figures, one HTML file a deck, without other files.
 
 book/slides/NAME.yml lists the slides: a title, a figure ("problem/degradation Figure 1"), what to
-say and what to ask. The file slides/NAME.html of the site shows one a screen, prints one a page,
-and keeps its figures inside, so that it can be saved and shown anywhere.
+say and what to ask. The file _static/slides/NAME.html of the site shows one a screen, prints one a
+page, and keeps its figures inside, so that it can be saved and shown anywhere.
 """
 
 import base64
@@ -67,14 +67,15 @@ def document(deck, book):
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(deck['title'])}</title><style>{STYLE}</style></head><body>\n{slides}\n"
+        f"<title>{html.escape(deck['title'])}</title><style>{STYLE}</style></head>\n"
+        f"<body><main>\n{slides}\n</main>\n"
         f"<script>{KEYS}</script></body></html>\n"
     )
 
 
 def save(app, error):
     if error is None and app.builder.format == "html":
-        folder = app.outdir / "slides"
+        folder = app.outdir / "_static" / "slides"
         folder.mkdir(exist_ok=True)
         for source in sorted(SOURCES.glob("*.yml")):
             text = document(yaml.safe_load(source.read_text()), app.config.project)
