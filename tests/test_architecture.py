@@ -45,6 +45,7 @@ ONLY_IN = {
     "requests": {"data"},
     "scipy": {"compare"},
     "PIL": {"data"},
+    "imagehash": {"data"},
     "tyro": {"cli"},
     "safetensors": {"files"},
 }
