@@ -104,11 +104,12 @@ class Check:
 
     def _folder(self, path: str) -> int:
         """Of a folder: everything is read and said before what is broken ends the command."""
-        from resnet_tutorial.data import checking, decoders, streamed
+        from resnet_tutorial.data import checking, decoders, folders, streamed
         from resnet_tutorial.data.listing import listing
 
         settings = self.pictures.settings()
         size, skip = settings.pop("size", None), settings.pop("skip_broken", False)
+        folders.check_size(size)
         workers = settings.pop("workers", None)
         inspection = checking.inspect(listing(path, **settings), self.duplicates, workers)
         if len(inspection.broken) == len(inspection.seen):
