@@ -41,7 +41,7 @@ def pets(tmp_path):
             picture.save(tmp_path / "pets" / name / f"{i:02}.png")
     dogs = tmp_path / "pets" / "dog"
     with Image.open(dogs / "00.png") as image:
-        image.save(dogs / "01.jpg", quality=80)
+        image.save(dogs / "01.jpg", quality=90)
     return tmp_path / "pets"
 
 

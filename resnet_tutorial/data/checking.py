@@ -18,7 +18,7 @@ from resnet_tutorial.data.folders import BROKEN, attempts
 from resnet_tutorial.data.listing import Listing
 
 FEW = 20  # pictures of a class in training, below which it is named
-NEAR = 4  # bits of 64 in which the hashes of near-duplicates may differ
+NEAR = 6  # bits of 64 in which near-duplicates may differ; of 50,000 other pictures no pair does
 MOST_COMPARED = 50_000  # pictures: each is compared with every other
 ROWS = 1000  # compared at a time
 EXTRA = 'pip install "resnet_tutorial[photos]"'
