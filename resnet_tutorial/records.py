@@ -52,6 +52,7 @@ SOURCES = (  # what a run's result can depend on
     "data/cifar.py",
     "data/dataset.py",
     "data/decode.py",
+    "data/decoders.py",
     "data/digits.py",
     "data/fashion.py",
     "data/folders.py",
