@@ -51,9 +51,14 @@ SOURCES = (  # what a run's result can depend on
     "data/catalogue.py",
     "data/cifar.py",
     "data/dataset.py",
+    "data/decode.py",
+    "data/decoders.py",
     "data/digits.py",
     "data/fashion.py",
     "data/folders.py",
+    "data/labels_csv.py",
+    "data/listing.py",
+    "data/streamed.py",
     "experiments/kinds.py",
     "experiments/workers.py",
     "models/blocks.py",
@@ -69,7 +74,10 @@ SOURCES = (  # what a run's result can depend on
     "train/evaluation.py",
     "train/fitting.py",
     "train/loop.py",
+    "train/photo_augment.py",
+    "train/photo_recipe.py",
     "train/recipe.py",
+    "train/stream.py",
 )
 
 

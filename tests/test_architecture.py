@@ -48,6 +48,7 @@ ONLY_IN = {
     "requests": {"data"},
     "scipy": {"compare"},
     "PIL": {"data"},
+    "imagehash": {"data"},
     "tyro": {"cli"},
     "safetensors": {"files"},
     **dict.fromkeys(("onnx", "onnxruntime"), {"deploy"}),

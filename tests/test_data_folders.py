@@ -47,7 +47,7 @@ def test_test_may_stand_for_val_and_other_files_are_passed_over(root):
     assert load(root).train.labels.tolist() == [0, 0, 0, 1, 1, 1, 1]
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", None], ids=["empty", "text", "truncated"])
+@pytest.mark.parametrize("content", [b"no image", None], ids=["text", "truncated"])
 def test_a_broken_image_is_named(root, content):
     path = root / "train" / "dog" / "1.png"
     path.write_bytes(path.read_bytes()[:50] if content is None else content)
@@ -61,13 +61,39 @@ def test_a_truncated_jpeg_is_named(root):
     Image.effect_noise((64, 64), 50).save(path)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ValueError, match=r"cat/0\.jpg cannot be read as an image"):
-        load(root)
+        data.folder(root)
 
 
-def test_an_image_of_more_than_8_bits_is_refused(root):
-    Image.fromarray(np.full((4, 6), 1000, np.uint16)).save(root / "val" / "cat" / "0.png")
-    with pytest.raises(ValueError, match=r"cat/0\.png .*expected 8 bits a channel"):
+def test_an_empty_file_is_left_out_and_said(root):
+    (root / "train" / "dog" / "1.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="pets: left out: 1 empty files"):
+        assert load(root).train.labels.tolist() == [0, 0, 0, 1, 1]
+
+
+def test_broken_images_are_told_together_and_left_out_when_asked(root):
+    for name in ("0.png", "2.png"):
+        (root / "train" / "dog" / name).write_bytes(b"no image")
+    (root / "val" / "cat" / "1.png").write_bytes(b"nor this")
+    with pytest.raises(ValueError, match=r"3 of 9 pictures cannot be read") as caught:
         load(root)
+    said = str(caught.value)
+    assert all(name in said for name in ("dog/0.png", "dog/2.png", "cat/1.png", "--skip-broken"))
+    with pytest.warns(UserWarning, match="left out 3 of 9 pictures that are broken"):
+        dataset = data.load(f"folder:{root}", skip_broken=True)
+    assert dataset.train.labels.tolist() == [0, 0, 0, 1] and len(dataset.test) == 2
+    assert dataset.train.images[3, 0, 0, 0] == 101
+
+
+def test_a_class_that_is_all_broken_cannot_be_left_out(root):
+    (root / "val" / "dog" / "0.png").write_bytes(b"no image")
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="class dog has no picture"):
+        data.folder(root, skip_broken=True)
+
+
+def test_an_image_of_floating_point_is_refused(root):
+    Image.fromarray(np.full((4, 6), 0.5, np.float32)).save(root / "val" / "cat" / "0.tif")
+    with pytest.raises(ValueError, match=r"cat/0\.tif .*expected 8 or 16 bits a channel"):
+        data.folder(root)
 
 
 def test_an_empty_class_is_named(root):
@@ -99,8 +125,14 @@ def test_missing_folders_are_asked_for(root, missing):
 def test_images_of_another_size_are_named_and_can_be_cut(root):
     Image.new("RGB", (8, 8)).save(root / "train" / "dog" / "2.png")
     with pytest.raises(ValueError, match=r"dog/2.png is 8x8 pixels .* is 4x6; .*size=64"):
-        load(root)
+        data.folder(root)
     assert data.folder(root, size=4).image_shape == (3, 4, 4)
+
+
+@pytest.mark.parametrize("size", [0, -3, 5000])
+def test_a_size_that_is_none_is_refused(root, size):
+    with pytest.raises(ValueError, match="whole number of pixels in 1 to 4096"):
+        data.load(f"folder:{root}", size)
 
 
 def test_size_keeps_the_middle_square(root):

@@ -25,7 +25,7 @@ from test_records import RECORD
 
 from resnet_tutorial import Mistake, data, files, models, records
 from resnet_tutorial.cli import recipes
-from resnet_tutorial.data import arrays, cifar, download, fashion, folders
+from resnet_tutorial.data import arrays, cifar, decode, download, fashion
 from resnet_tutorial.models import weights
 from resnet_tutorial.paths import readable
 from resnet_tutorial.train import checkpoint
@@ -146,9 +146,7 @@ READERS = {
     # That the content is right is seen by the checksum, before: see test_data_download.py.
     "archive": Reader(write_archive, read_archive, anything, ".tar.gz"),
     **{
-        f"image {suffix}": Reader(
-            write_image, lambda path: folders._image(path, None), is_image, suffix
-        )
+        f"image {suffix}": Reader(write_image, lambda path: decode.picture(path), is_image, suffix)
         for suffix in (".png", ".jpg", ".gif", ".bmp", ".tif", ".webp", ".ppm")
     },
     "checkpoint": Reader(

@@ -1,11 +1,15 @@
 """resnet-tutorial data list | fetch | check."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg, subcommand
 
 from resnet_tutorial import Mistake
+from resnet_tutorial.cli import pictures
+from resnet_tutorial.cli.pictures import Pictures
+from resnet_tutorial.cli.recipes import RECIPES
 from resnet_tutorial.cli.text import PROGRAM, shape, table
 from resnet_tutorial.names import lookup
 
@@ -13,6 +17,7 @@ NOT_VERIFIED = (
     "not verified: the sizes are right, but no fingerprint is known, and the archive with the "
     "right checksum does not lie there"
 )
+File = Annotated[Path | None, arg(metavar="FILE.png", help_behavior_hint="(default: none)")]
 Name = Annotated[str, Positional, arg(metavar="NAME")]
 
 
@@ -30,7 +35,10 @@ class ListAll:
             place = entry.source.place() or f"not here: {way}"
             rows.append((name, *entry.sizes, shape(entry.image_shape), entry.classes, place))
         print(table(rows, left=(0, 5)))
-        print("folder:PATH is any folder PATH of images: train/CLASS/... and val/CLASS/...")
+        print(
+            "folder:PATH is any folder PATH of images: train/CLASS/... and val/CLASS/...; CLASS/..."
+            " alone; or a CSV file of labels"
+        )
         print(f"Downloads go to {home()} (RESNET_TUTORIAL_DATA names another folder).")
         return 0
 
@@ -52,18 +60,28 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Check:
-    """Verify the copy of a data set: checksums, shapes, counts, fingerprint."""
+    """Verify the copy of a data set: checksums, shapes, counts, fingerprint. Of folder:PATH, read
+    every picture and say what is there."""
 
     name: Name
     """The data set, as in cifar10, or folder:PATH."""
+    pictures: OmitArgPrefixes[Pictures] = field(default_factory=Pictures)
+    """How a folder is read."""
+    sheet: File = None
+    """Write ten pictures of each class to this PNG file."""
+    augmented: File = None
+    """Write what the network sees of 8 pictures in 6 draws to this PNG file."""
+    duplicates: FlagCreatePairsOff[bool] = False
+    """Look for pictures that are there twice."""
 
     def run(self) -> int:
         """Prints what was found; nothing is downloaded. 1 when nothing vouches for the files."""
         from resnet_tutorial import data
 
         if self.name.startswith("folder:"):
-            _report(data.load(self.name), self.name.removeprefix("folder:"), "all right")
-            return 0
+            return self._folder(self.name.removeprefix("folder:"))
+        if asked := self._for_folders():
+            raise Mistake(f"{asked} is only for folder:PATH; leave it out")
         entry = _entry(self.name)
         place = entry.source.place()
         if place is None:
@@ -78,6 +96,53 @@ class Check:
         _report(dataset, place, "all right" if known or verified else NOT_VERIFIED)
         return 0 if known or verified else 1
 
+    def _for_folders(self) -> str:
+        """The first option given that is for folders alone."""
+        given = [*self.pictures.settings()]
+        given += [name for name in ("sheet", "augmented", "duplicates") if getattr(self, name)]
+        return f"--{given[0].replace('_', '-')}" if given else ""
+
+    def _folder(self, path: str) -> int:
+        """Of a folder: everything is read and said before what is broken ends the command."""
+        from resnet_tutorial.data import checking, decoders, folders, streamed
+        from resnet_tutorial.data.listing import listing
+
+        settings = self.pictures.settings()
+        size, skip = settings.pop("size", None), settings.pop("skip_broken", False)
+        folders.check_size(size)
+        workers = settings.pop("workers", None)
+        inspection = checking.inspect(listing(path, **settings), self.duplicates, workers)
+        if len(inspection.broken) == len(inspection.seen):
+            raise decoders.broken(inspection.broken, len(inspection.seen))
+        dataset = streamed.of_listing(inspection.good, size, workers=workers)
+        print(pictures.printed(f"{dataset.label}, {path}"))
+        for line in pictures.described(inspection, dataset):
+            print(line)
+        print(f"fingerprint {dataset.fingerprint}")
+        if self.duplicates:
+            for line in pictures.duplicates(inspection):
+                print(line)
+        self._draw(inspection.good, dataset)
+        if inspection.broken and not skip:
+            raise decoders.broken(inspection.broken, len(inspection.seen))
+        print(pictures.printed(pictures.verdict(self.name, inspection, dataset, size)))
+        return 0
+
+    def _draw(self, found, dataset) -> None:
+        """The sheets that were asked for."""
+        from resnet_tutorial.data import sheet
+
+        if self.sheet:
+            sheet.save(sheet.of_listing(found), self.sheet)
+            print(f"{self.sheet}: pictures of each class")
+        if self.augmented:
+            from resnet_tutorial.train.draws import draws
+
+            drawn = draws(dataset, RECIPES["photos"])
+            rows = [(f"picture {i + 1}", list(images)) for i, images in enumerate(drawn)]
+            sheet.save(rows, self.augmented)
+            print(f"{self.augmented}: what the network sees")
+
 
 ACTIONS = {"list": ListAll, "fetch": Fetch, "check": Check}
 
@@ -86,11 +151,11 @@ ACTIONS = {"list": ListAll, "fetch": Fetch, "check": Check}
 class Data:
     """List, download and verify data sets."""
 
-    action: (
+    action: OmitArgPrefixes[
         Annotated[ListAll, subcommand("list", prefix_name=False)]
         | Annotated[Fetch, subcommand("fetch", prefix_name=False)]
         | Annotated[Check, subcommand("check", prefix_name=False)]
-    )
+    ]
 
     def run(self) -> int:
         """Does what was asked for."""

@@ -12,9 +12,11 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.names import lookup
+from resnet_tutorial.train.photo_recipe import PhotoRecipe
 from resnet_tutorial.train.recipe import PAPER, Recipe
 
-RECIPES = {"digits": Recipe(), "paper": PAPER}  # what --like names
+RECIPES = {"digits": Recipe(), "paper": PAPER, "photos": PhotoRecipe()}  # what --like names
+KINDS = (PhotoRecipe, Recipe)  # a record's recipe is of the first that has all of its fields
 FIRST = "digits"
 
 _start = ContextVar("_start", default=RECIPES[FIRST])
@@ -77,10 +79,13 @@ def read(values: dict) -> Recipe:
         }
         moves = kinds[settings.pop("name")](**settings)
         clip = math.inf if values["clip"] is None else values["clip"]
-        recipe = Recipe(**{**values, "schedule": moves, "clip": clip})
+        kind = next((k for k in KINDS if {f.name for f in fields(k)} <= {*values}), Recipe)
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        recipe = kind(**{**given, "schedule": moves, "clip": clip})
+        usual = asdict(kind())
         for name, value in asdict(recipe).items():
-            kind = type(asdict(PAPER)[name])
-            if type(value) is not kind and (type(value), kind) != (int, float):
+            expected = type(usual[name])
+            if type(value) is not expected and (type(value), expected) != (int, float):
                 raise TypeError(f"{name} is {value!r}")
         return recipe
     except (KeyError, TypeError, AttributeError) as error:

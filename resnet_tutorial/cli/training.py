@@ -9,6 +9,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.cli import recipes
+from resnet_tutorial.cli.pictures import Pictures
 from resnet_tutorial.cli.text import shape
 from resnet_tutorial.names import lookup
 from resnet_tutorial.paths import expanded
@@ -39,6 +40,8 @@ class Train:
     recipe: OmitArgPrefixes[Recipe] = field(default_factory=recipes.start)
     """What --like names, changed by any of these. Write --schedule as in: --schedule steps
     warmup=400"""
+    pictures: OmitArgPrefixes[Pictures] = field(default_factory=Pictures)
+    """How a folder of pictures is read."""
     like: Annotated[str, arg(metavar=f"{{{LIKE}}}")] = recipes.FIRST
     """The recipe to begin with; its values are the defaults below."""
     seed: int = 1
@@ -58,7 +61,7 @@ class Train:
 
     def run(self) -> int:
         """Trains; 1 when the run diverged."""
-        from resnet_tutorial import data, models, train
+        from resnet_tutorial import models, train
         from resnet_tutorial.train.threads import on_idle_cores
 
         lookup(models.ARCHITECTURES, self.model, "model")  # before the data, which take long
@@ -68,7 +71,7 @@ class Train:
         if not 0 <= self.seed <= MOST_SEED:
             raise Mistake(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
         device = _device(self.device)
-        dataset = data.load(self.data)
+        dataset = self.pictures.load(self.data)
         net = _network(self.model, dataset, self.seed)
         with on_idle_cores() as threads:
             self._announce(net, dataset, f"device {device}, threads {threads}")
@@ -131,19 +134,21 @@ class Evaluate:
     """The network."""
     data: DataSaid = None
     """The data set."""
+    pictures: OmitArgPrefixes[Pictures] = field(default_factory=Pictures)
+    """How a folder of pictures is read."""
     device: Device = None
     """Where to compute: cpu, cuda, cuda:1."""
 
     def run(self) -> int:
         """Prints both errors."""
-        from resnet_tutorial import data, train
+        from resnet_tutorial import train
         from resnet_tutorial.models import weights
 
         path = weights_file(self.weights)
         about = weights.load(path)[1]
         name, images = network_and_data(path, about, self.model, self.data)
         device = _device(self.device)
-        dataset = data.load(images)
+        dataset = self.pictures.load(images)
         net = _network(name, dataset, 0, weights=path).to(device)
         recipe = recipes.read(about["recipe"]) if "recipe" in about else None
         errors = [f"{error:.2%}" for error in train.evaluate(net, dataset, recipe)]

@@ -76,6 +76,9 @@ class Dataset:
 
     def __post_init__(self):
         self._check_shape(self.test.images)
+        self._check_labels()
+
+    def _check_labels(self) -> None:
         if len({*self.classes}) < len(self.classes):
             twice = max(self.classes, key=self.classes.count)
             raise Mistake(f"{self.name}: two classes are called {twice!r}; give each its own name")

@@ -51,7 +51,7 @@ class Augment(nn.Module):
         """Subtracts the mean training image, as the paper does; the scale is the channel's."""
         return cls(torch.from_numpy(dataset.pixel_mean), torch.from_numpy(dataset.std), **settings)
 
-    def normalize(self, images: UInt8[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
+    def normalize(self, images: Shaped[Tensor, "n c h w"]) -> Float32[Tensor, "n c h w"]:
         """The images without shift and mirror: what is evaluated.
 
         Raises ValueError when they have other channels than the mean, or another size than a mean

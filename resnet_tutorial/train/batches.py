@@ -4,7 +4,7 @@ The images stay there as bytes; they are shifted, mirrored and normalised a batc
 Chapter: training/where_the_time_goes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +12,12 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from resnet_tutorial.data import Dataset, Split
+from resnet_tutorial.data import Dataset, Files, Split
 from resnet_tutorial.train.augment import Augment
+from resnet_tutorial.train.photo_augment import BoxAugment
+from resnet_tutorial.train.photo_recipe import PhotoRecipe
 from resnet_tutorial.train.recipe import Recipe
+from resnet_tutorial.train.stream import Stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +39,26 @@ class Batches:
     def of(
         cls,
         dataset: Dataset,
-        split: Split,
+        split: Split | Files,
         device: str | torch.device,
         recipe: Recipe | None = None,
-    ) -> "Batches":
-        """Puts `split` on `device`, to be normalised with the training set's statistics."""
+    ) -> "Batches | Stream":
+        """Puts `split` on `device`, to be normalised with the training set's statistics.
+
+        Of files only the labels: a `Stream` of their pictures has the same methods.
+        """
         recipe = recipe or Recipe()
-        augment = Augment.per_pixel if recipe.per_pixel_mean else Augment.per_channel
+        if isinstance(split, Files):
+            return Stream.of(dataset, split, device, recipe)
+        if isinstance(recipe, PhotoRecipe):
+            augment = BoxAugment.of(dataset, recipe)
+        else:
+            kind = Augment.per_pixel if recipe.per_pixel_mean else Augment.per_channel
+            augment = kind(dataset, padding=recipe.padding, flip=recipe.flip)
         return cls(
             torch.from_numpy(np.require(split.images, requirements="W")).to(device),
             torch.from_numpy(split.labels).to(device),
-            augment(dataset, padding=recipe.padding, flip=recipe.flip).to(device),
+            augment.to(device),
         )
 
     def __len__(self) -> int:
@@ -61,6 +73,14 @@ class Batches:
         if len(self) <= most:
             return self
         return self.take(torch.arange(most, device=self.labels.device) * len(self) // most)
+
+    def ahead(
+        self, batches: Iterable[Int64[Tensor, " _"]], first_key: int, share: slice = slice(None)
+    ) -> None:
+        """Nothing: the images are there. See `Stream.ahead`."""
+
+    def close(self) -> None:
+        """Nothing: there are no workers. See `Stream.close`."""
 
     def augmented(
         self,

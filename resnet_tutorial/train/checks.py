@@ -16,6 +16,7 @@ from resnet_tutorial.train.batches import Batches
 from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.evaluation import evaluating
 from resnet_tutorial.train.recipe import Recipe
+from resnet_tutorial.train.stream import Stream
 
 MOST_STEPS = 10**9  # weeks at a thousand steps a second
 MOST_SEED = 2**31 - 1  # the random numbers of a step come from seed * 1,000,003 + step
@@ -68,7 +69,7 @@ def check_recipe(recipe: Recipe, dataset: Dataset, world: World) -> None:
         )
 
 
-def check_network(model: nn.Module, batches: Batches, classes: int, share: int) -> None:
+def check_network(model: nn.Module, batches: Batches | Stream, classes: int, share: int) -> None:
     """ValueError when `model` cannot learn the `classes` in batches of `share` images a process.
 
     It is asked for one image in evaluation mode, which changes nothing. Warns when it has more

@@ -15,6 +15,7 @@ from resnet_tutorial.data import Dataset
 from resnet_tutorial.train.batches import Batches
 from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.recipe import Recipe
+from resnet_tutorial.train.stream import Stream
 
 BATCH = 1000  # images at a time, and fewer of large ones: of 224x224 pixels 81
 PIXELS = BATCH * 64 * 64
@@ -77,7 +78,7 @@ def predict(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Int64[Tensor,
         return torch.cat([model(part).argmax(1) for part in images.split(batch_size(images))])
 
 
-def error(model: nn.Module, batches: Batches, world: World | None = None) -> float:
+def error(model: nn.Module, batches: Batches | Stream, world: World | None = None) -> float:
     """The fraction of images whose most likely class is wrong.
 
     The processes of `world`, which all have all images, count a part each.

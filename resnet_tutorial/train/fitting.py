@@ -74,6 +74,7 @@ def fit(
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         model.to(device, memory_format=torch.channels_last).train()  # the faster layout everywhere
         training = Training(model, dataset, recipe, seed, world)
+        stack.callback(training.train.close)
         share = recipe.batch_size // world.size
         with autocast(device, recipe):
             check_network(model, training.train, len(dataset.classes), share)

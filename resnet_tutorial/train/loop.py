@@ -102,8 +102,10 @@ class Training:
 
     def epoch(self, forward: nn.Module, order: Int64[Tensor, " n"], bar: tqdm) -> None:
         """The steps that are left of the epoch whose images come in this `order`; the errors."""
-        for i in range(self.step % self.per_epoch, self.per_epoch):
-            batch = order[i * self.recipe.batch_size : (i + 1) * self.recipe.batch_size]
+        batches = order.split(self.recipe.batch_size)[: self.per_epoch]
+        done = self.step % self.per_epoch
+        self.train.ahead(batches[done:], self.key(), self.world.share)
+        for i, batch in enumerate(batches[done:], done):
             self.losses[i] = self.take_step(forward, batch)
             self.step += 1
             bar.update(self.recipe.batch_size)
@@ -135,9 +137,13 @@ class Training:
         """The learning rate of `step`."""
         return self.recipe.lr * self.recipe.schedule.factor(step, self.steps)
 
+    def key(self) -> int:
+        """What the random numbers of this step come from; that of the next step is one more."""
+        return self.record.seed * 1_000_003 + self.step
+
     def seed_random(self) -> None:
         """Makes the random numbers of this step a function of the seed and the step alone."""
-        key = self.record.seed * 1_000_003 + self.step
+        key = self.key()
         self.generator.manual_seed(key)  # the augmentation of the whole batch, in every process
         key += self.world.rank << 40  # dropout of this process's part
         torch.default_generator.manual_seed(key)

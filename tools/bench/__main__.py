@@ -20,6 +20,7 @@ from collections.abc import Callable
 import psutil
 from action import Action, Actions
 from convolutions import convolutions
+from loader import large_photos, loader
 from scratch import imports, numpy_step
 from training import gpu, training
 
@@ -29,6 +30,8 @@ BENCHMARKS: dict[str, Callable[[], Actions]] = {
     "numpy_step": numpy_step,
     "convolutions": convolutions,
     "training": training,
+    "loader": loader,
+    "large_photos": large_photos,
     "gpu": gpu,
     "imports": imports,
 }
@@ -78,13 +81,14 @@ def describe(label: str, actions: Actions, best: dict[str, float]) -> str:
     """The action's rate, its shares of its peak's and its limit's, images a second, its note."""
     action, seconds = actions[label], best[label]
     rate = action.macs / seconds
-    text = f"   {rate / 1e9:6.1f} G multiply-adds/s"
+    text = f"   {rate / 1e9:6.1f} G multiply-adds/s" if action.macs else ""
     if action.peak:
         share = rate * best[action.peak] / actions[action.peak].macs
         text += f", {share:.0%} of the product, {action.images / seconds:.0f} images/s"
     if action.limit:
         text += f", {best[action.limit] / seconds:.0%} of {action.limit}"
-    return f"{text}, {action.note(seconds)}" if action.note else text
+    note = action.note(seconds) if action.note else ""
+    return ", ".join(filter(None, [text, note])) if text else f"   {note}"
 
 
 def main() -> None:

@@ -1,0 +1,68 @@
+"""The recipe for photos: what is cut out of them, and how their colours may change.
+
+Chapter: practice/own_images.
+"""
+
+from dataclasses import dataclass
+
+from resnet_tutorial import Mistake
+from resnet_tutorial.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class PhotoRecipe(Recipe):
+    """A Recipe whose training images are random boxes of photos, scaled to one size.
+
+    Raises ValueError for values that make no recipe. The defaults are the field's: a box of 8 % to
+    100 % of the area, of 3:4 to 4:3, mirrored half of the time, colours as they are. Sources:
+    Szegedy et al. 2014, arXiv:1409.4842; for the colours Howard 2013, arXiv:1312.5402.
+
+    >>> PhotoRecipe(epochs=30, color_jitter=(0.4, 0.4, 0.4)).as_dict()["color_jitter"]
+    [0.4, 0.4, 0.4]
+    >>> PhotoRecipe(crop_scale=(0.0, 1.0))
+    Traceback (most recent call last):
+    resnet_tutorial.Mistake: recipe: crop_scale must be two shares, 0 < low <= high <= 1, got ...
+    """
+
+    flip: float = 0.5
+    """Probability of the mirror image; 0 where left and right mean something."""
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    """Smallest and largest share of the area that a random box has."""
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    """Smallest and largest width of a random box over its height."""
+    color_jitter: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Most that brightness, contrast and saturation are changed, each by a factor; 0 is not."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name, count in (("crop_scale", 2), ("crop_ratio", 2), ("color_jitter", 3)):
+            given = getattr(self, name)
+            plain = isinstance(given, tuple) and all(type(v) in (int, float) for v in given)
+            if not plain or len(given) != count:
+                raise Mistake(f"recipe: {name} must be a tuple of {count} numbers, got {given!r}")
+            object.__setattr__(self, name, tuple(map(float, given)))
+        low, high = self.crop_scale
+        if not 0 < low <= high <= 1:
+            raise Mistake(
+                "recipe: crop_scale must be two shares, 0 < low <= high <= 1, got "
+                f"{self.crop_scale}"
+            )
+        low, high = self.crop_ratio
+        if not 0.01 <= low <= high <= 100:
+            raise Mistake(
+                f"recipe: crop_ratio must be two ratios, 0.01 <= low <= high <= 100, got "
+                f"{self.crop_ratio}"
+            )
+        if not all(0 <= strength <= 1 for strength in self.color_jitter):
+            raise Mistake(f"recipe: color_jitter must be three strengths in [0, 1], got "
+                          f"{self.color_jitter}")  # fmt: skip
+        if self.padding or self.per_pixel_mean:
+            raise Mistake(
+                "recipe: padding and per_pixel_mean are for small images of one size; crop_scale "
+                "takes the place of the first, and photos have no mean image"
+            )
+
+    def as_dict(self) -> dict:
+        """The recipe as plain values that JSON keeps, pairs as lists."""
+        values = super().as_dict()
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
