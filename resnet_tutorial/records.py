@@ -56,6 +56,7 @@ SOURCES = (  # what a run's result can depend on
     "data/folders.py",
     "experiments/kinds.py",
     "experiments/workers.py",
+    "inputs.py",
     "models/blocks.py",
     "models/descendants.py",
     "models/named.py",
@@ -68,8 +69,10 @@ SOURCES = (  # what a run's result can depend on
     "train/distributed.py",
     "train/evaluation.py",
     "train/fitting.py",
+    "train/layers.py",
     "train/loop.py",
     "train/recipe.py",
+    "train/tuning.py",
 )
 
 

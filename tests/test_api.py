@@ -24,6 +24,7 @@ from test_architecture import MODULES, ROOT
 INTERNAL = {
     "__main__",
     "cli",
+    "download",
     "files",
     "names",
     "palette",
@@ -51,7 +52,6 @@ INTERNAL = {
     "data.cifar",
     "data.dataset",
     "data.digits",
-    "data.download",
     "data.fashion",
     "data.folders",
     "data.sources",
@@ -64,6 +64,7 @@ INTERNAL = {
     "experiments.on_recipes",
     "experiments.recipes",
     "models.named",
+    "models.transfer",
     "scratch.layer",
     "scratch.normalization",
     "scratch.shapes",
@@ -74,6 +75,7 @@ INTERNAL = {
     "train.evaluation",
     "train.fitting",
     "train.launch",
+    "train.layers",
     "train.loop",
     "train.stopping",
 }

@@ -83,7 +83,8 @@ def test_a_run_on_the_cpu_names_the_cpu_where_there_is_a_gpu(monkeypatch):
 
 # Of the rooms that decide a run, what moves, keeps or names things and changes no number of it.
 DECIDE_NOTHING = {
-    *("data/download.py", "data/sources.py", "models/__init__.py", "models/weights.py"),
+    *("data/sources.py", "models/__init__.py", "models/weights.py"),
+    *("models/imagenet.py", "models/pth.py", "models/transfer.py"),
     *("train/__init__.py", "train/checkpoint.py", "train/stopping.py", "train/threads.py"),
     *("train/checks.py", "train/launch.py"),  # these refuse, and change nothing
 }

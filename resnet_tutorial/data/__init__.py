@@ -10,8 +10,8 @@ from resnet_tutorial import names
 from resnet_tutorial.data import catalogue
 from resnet_tutorial.data.arrays import save
 from resnet_tutorial.data.dataset import Dataset, Split
-from resnet_tutorial.data.download import home
 from resnet_tutorial.data.folders import folder
+from resnet_tutorial.download import home
 
 __all__ = [
     "CATALOGUE",

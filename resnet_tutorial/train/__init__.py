@@ -21,6 +21,7 @@ _ROOMS = {  # in the order of the reference
     "Interrupted": "stopping",
     "Recipe": "recipe",
     "PAPER": "recipe",
+    "Tuning": "tuning",
     "Cosine": "recipe",
     "Steps": "recipe",
     "OneCycle": "recipe",

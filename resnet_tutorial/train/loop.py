@@ -19,12 +19,13 @@ from tqdm import tqdm
 from resnet_tutorial import Mistake, records
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.records import Epoch, Record
-from resnet_tutorial.train import checkpoint
+from resnet_tutorial.train import checkpoint, layers
 from resnet_tutorial.train.batches import Batches
 from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.evaluation import autocast, error, guessing
 from resnet_tutorial.train.recipe import Recipe
 from resnet_tutorial.train.stopping import Interrupted, Stop
+from resnet_tutorial.train.tuning import Tuning
 
 MOST_TRAIN_ERROR_IMAGES = 10_000  # the training error of an epoch is measured on at most so many
 CHECK_EVERY = 20  # steps between checks of the loss, each of which waits for the device
@@ -49,15 +50,24 @@ class Clock:
 class Training:
     """A run between two steps, and how it takes the next one: what `fit` does."""
 
-    def __init__(self, model: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, world: World):
+    def __init__(
+        self,
+        model: nn.Module,
+        dataset: Dataset,
+        recipe: Recipe,
+        seed: int,
+        world: World,
+        tuning: Tuning | None = None,
+    ):
         device = next(model.parameters()).device
         self.model, self.recipe, self.world = model, recipe, world
         self.folder: checkpoint.RunFolder | None = None
         self.stop = Stop()
         self.train = Batches.of(dataset, dataset.train, device, recipe)
         self.test = Batches.of(dataset, dataset.test, device, recipe)
+        self.tuning, self.inputs = tuning, dataset.inputs(recipe.per_pixel_mean)
         self.optimizer = torch.optim.SGD(
-            model.parameters(),
+            layers.groups(model, tuning, recipe) if tuning else model.parameters(),
             recipe.lr,
             recipe.momentum,
             weight_decay=recipe.weight_decay,
@@ -72,7 +82,7 @@ class Training:
             parameters=sum(p.numel() for p in model.parameters()),
             curve=(),
             status="running",
-            variant=getattr(model, "variant", {}),
+            variant=getattr(model, "variant", {}) | layers.origin(model, dataset, tuning),
             guessing=guessing(self.train.spread(MOST_TRAIN_ERROR_IMAGES).labels),
             environment=records.environment(device, world.size),
         )
@@ -84,21 +94,33 @@ class Training:
 
     def run(self, progress: bool, compile: bool) -> Record:
         """Takes all steps that are left."""
-        forward = self.world.parallel(self.model)
-        if compile:
-            graphs = self.losses.is_cuda  # CUDA graphs: no launch from Python inside a step
-            forward = torch.compile(forward, mode="reduce-overhead" if graphs else "default")
         shuffle = torch.Generator().manual_seed(self.record.seed)
         for _ in range(self.step // self.per_epoch):
             torch.randperm(len(self.train), generator=shuffle)
         self.clock, self.saved = Clock(*self.used), time.perf_counter()
         with self.bar(progress) as bar:
+            forward = None
             while self.step < self.steps and self.record.status == "running":
+                if self.set_modes(self.step) or forward is None:
+                    forward = self.forward(compile)
                 order = torch.randperm(len(self.train), generator=shuffle)
                 self.epoch(forward, order.to(self.losses.device), bar)
         if self.record.status == "running":
             self.record = replace(self.record, status="finished")
         return self.record
+
+    def forward(self, compile: bool) -> nn.Module:
+        """The network as the steps call it; a new one whenever something else learns."""
+        forward = self.world.parallel(self.model)
+        if compile:
+            graphs = self.losses.is_cuda  # CUDA graphs: no launch from Python inside a step
+            forward = torch.compile(forward, mode="reduce-overhead" if graphs else "default")
+        return forward
+
+    def set_modes(self, step: int) -> bool:
+        """Freezes what the tuning freezes in `step`; whether other parameters learn than before."""
+        epoch = step // self.per_epoch
+        return self.tuning is not None and layers.set_modes(self.model, self.tuning, epoch)
 
     def epoch(self, forward: nn.Module, order: Int64[Tensor, " n"], bar: tqdm) -> None:
         """The steps that are left of the epoch whose images come in this `order`; the errors."""
@@ -118,7 +140,7 @@ class Training:
         """One step of SGD; the loss, which stays on the device."""
         recipe = self.recipe
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(self.step)
+            group["lr"] = self.rate(self.step) * group.get("factor", 1)
         self.seed_random()
         images, labels = self.train.augmented(batch, self.generator, self.world.share)
         with autocast(images.device, recipe):
@@ -255,6 +277,7 @@ class Training:
             if tensors["losses"].shape != self.losses.shape:
                 raise Mistake(f"losses has the shape {tuple(tensors['losses'].shape)}")
             curve = tuple(Epoch.of(epoch) for epoch in curve)
+            self.set_modes(step - 1)  # what had learned has momentum
             checkpoint.restore(self.model, self.optimizer, tensors)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Mistake(
