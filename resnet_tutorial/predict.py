@@ -20,7 +20,8 @@ from resnet_tutorial.models import weights
 from resnet_tutorial.paths import expanded
 from resnet_tutorial.train.evaluation import batch_size, evaluating
 
-Picture = str | os.PathLike | Image.Image | np.ndarray
+__all__ = ["Predictor"]
+Picture = str | os.PathLike | Image.Image | np.ndarray | torch.Tensor
 CHANNELS = (1, 3)  # of grey and coloured pictures
 
 
@@ -89,9 +90,7 @@ class Predictor:
             )
         return cls(net.to(device), inputs)
 
-    def __call__(
-        self, pictures: Picture | Sequence[Picture] | UInt8[np.ndarray, "n c h w"]
-    ) -> Float32[np.ndarray, "n k"]:
+    def __call__(self, pictures: Picture | Sequence) -> Float32[np.ndarray, "n k"]:
         """The probability of each class, a row for each picture, in evaluation mode.
 
         A picture is the path of a file, an image of Pillow, or an array of uint8 as Pillow gives
@@ -108,9 +107,7 @@ class Predictor:
                 found.append(self.net(normal).float().softmax(1).cpu())
         return torch.cat(found).numpy()
 
-    def prepared(
-        self, pictures: Picture | Sequence[Picture] | UInt8[np.ndarray, "n c h w"]
-    ) -> UInt8[np.ndarray, "n c h w"]:
+    def prepared(self, pictures: Picture | Sequence) -> UInt8[np.ndarray, "n c h w"]:
         """The pictures cut, scaled and with as many channels as the network's, not normalised."""
         single = isinstance(pictures, str | os.PathLike | Image.Image)
         if isinstance(pictures, np.ndarray | torch.Tensor):
@@ -123,7 +120,7 @@ class Predictor:
         return np.stack([fitted(pixels(picture), self.inputs) for picture in pictures])
 
 
-def pixels(picture: Picture) -> UInt8[np.ndarray, "c h w"]:
+def pixels(picture: object) -> UInt8[np.ndarray, "c h w"]:
     """One picture as bytes, grey `(1, h, w)` or coloured `(3, h, w)`.
 
     >>> pixels(np.zeros((20, 30, 3), np.uint8)).shape
@@ -167,7 +164,7 @@ def _check_pixels(array: np.ndarray) -> None:
         what = "convert them: images.round().astype(np.uint8)"
     else:
         what = "more than 8 bits? Scale them to 0 to 255, as in (images / 257).astype(np.uint8)"
-    raise Mistake(f"{expected}, got {array.dtype} from {low:.4g} to {high:.4g}: {what}")
+    raise Mistake(f"{expected}, got {array.dtype} from {low:.6g} to {high:.6g}: {what}")
 
 
 def fitted(picture: UInt8[np.ndarray, "c h w"], inputs: Inputs) -> UInt8[np.ndarray, "c2 h2 w2"]:

@@ -226,7 +226,7 @@ def test_a_network_without_stages_is_refused():
 
 
 def test_pretrained_on_the_other_digits_it_learns_from_few_examples(tmp_path):
-    """From 25 pictures of the digits 5 to 9; errors were 0.28 and, with four seeds, 0.53 to 0.73."""
+    """From 25 pictures of the digits 5 to 9; errors: 0.28, and with four seeds 0.53 to 0.73."""
 
     def wide(**settings):
         torch.manual_seed(11)

@@ -16,6 +16,7 @@ import resnet_tutorial
 from resnet_tutorial import Mistake
 from resnet_tutorial.cli.datasets import ACTIONS, Data
 from resnet_tutorial.cli.networks import Describe
+from resnet_tutorial.cli.predicting import Predict
 from resnet_tutorial.cli.recipes import FIRST, REGISTRY, starting_from
 from resnet_tutorial.cli.reproducing import Reproduce
 from resnet_tutorial.cli.text import PROGRAM
@@ -29,6 +30,7 @@ resnet-tutorial COMMAND --help explains a command. A first run, a minute on a la
 COMMANDS = {
     "train": Train,
     "evaluate": Evaluate,
+    "predict": Predict,
     "describe": Describe,
     "reproduce": Reproduce,
     "data": Data,

@@ -1,5 +1,6 @@
 """resnet-tutorial train | evaluate."""
 
+import functools
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.cli import recipes
+from resnet_tutorial.cli.pretrained import Pretrained
 from resnet_tutorial.cli.text import shape
 from resnet_tutorial.names import lookup
 from resnet_tutorial.paths import expanded
@@ -51,6 +53,7 @@ class Train:
     """Where to compute: cpu, cuda, cuda:1."""
     compile: Flag = False
     """Hand the network to torch.compile: a slower start, then faster steps."""
+    pretrained: OmitArgPrefixes[Pretrained] = field(default_factory=Pretrained)
 
     def run(self) -> int:
         """Trains; 1 when the run diverged."""
@@ -63,9 +66,10 @@ class Train:
             raise Mistake(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
         if not 0 <= self.seed <= MOST_SEED:
             raise Mistake(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
-        device = _device(self.device)
+        device = device_called(self.device)
         dataset = data.load(self.data)
-        net = _network(self.model, dataset, self.seed)
+        new = functools.partial(_network, self.model, self.seed)
+        net, dataset, tuning = self.pretrained.begun(self.model, dataset, new)
         with on_idle_cores() as threads:
             self._announce(net, dataset, f"device {device}, threads {threads}")
             record = train.fit(
@@ -78,6 +82,7 @@ class Train:
                 resume=self.resume,
                 progress=True,
                 compile=self.compile,
+                tuning=tuning,
             )
         return self._report(record, out)
 
@@ -147,9 +152,16 @@ class Evaluate:
         lookup(models.ARCHITECTURES, name, "model")
         if self.data is None and images.startswith("folder:"):
             raise Mistake(f"{path} was trained on {images}; say where it is: --data folder:PATH")
-        device = _device(self.device)
+        device = device_called(self.device)
         dataset = data.load(images)
-        net = _network(name, dataset, 0, weights=path).to(device)
+        net = models.build(name, None, dataset.image_shape[0], weights=path).to(device)
+        if net.inputs is not None:
+            dataset = dataset.normalized_as(net.inputs)
+        if net.architecture.num_classes != len(dataset.classes):
+            raise Mistake(
+                f"{path} is for {net.architecture.num_classes} classes, {dataset.label} has "
+                f"{len(dataset.classes)}; name the data that it was trained on"
+            )
         recipe = recipes.read(about["recipe"]) if "recipe" in about else None
         errors = [f"{error:.2%}" for error in train.evaluate(net, dataset, recipe)]
         print(f"{name} on {dataset.label}: training error {errors[0]}, test error {errors[1]}")
@@ -169,7 +181,7 @@ class Evaluate:
         return path
 
 
-def _network(name: str, dataset, seed: int, **settings):
+def _network(name: str, seed: int, dataset, **settings):
     """The network for the images and classes of `dataset`, initialised under `seed`."""
     import torch
 
@@ -179,7 +191,7 @@ def _network(name: str, dataset, seed: int, **settings):
     return models.build(name, len(dataset.classes), dataset.image_shape[0], **settings)
 
 
-def _device(name: str | None):
+def device_called(name: str | None):
     """The device called `name`, else the best one. ValueError when this machine has none such."""
     import torch
 

@@ -187,6 +187,22 @@ class Dataset:
             inputs = replace(inputs, mean=mean)
         return replace(self, normalization=inputs)
 
+    def in_colors(self) -> "Dataset":
+        """This data set of grey images, each repeated in three channels: for weights for colours.
+
+        >>> from resnet_tutorial import data
+        >>> data.load("digits").in_colors().image_shape
+        (3, 8, 8)
+        """
+        parts = (
+            replace(
+                split, images=np.broadcast_to(split.images, (len(split), 3, *self.image_shape[1:]))
+            )
+            for split in (self.train, self.test)
+        )
+        train, test = parts
+        return replace(self, train=train, test=test)
+
     def inputs(self, per_pixel_mean: bool = False) -> Inputs:
         """How pictures become the input of a network that is trained on these.
 

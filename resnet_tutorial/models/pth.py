@@ -80,9 +80,10 @@ def _why(path: str | os.PathLike, error: Exception) -> str:
             "of it was run. Where you trust it, save its state_dict alone: "
             'torch.save(net.state_dict(), "weights.pth")'
         )
+    reason = " ".join(str(error).split(". ")[0].split())[:120]
     return (
-        f"cannot be read as weights of PyTorch ({' '.join(str(error).split())[:120]}); it is cut "
-        "short or damaged: download or save it again"
+        f"cannot be read as weights of PyTorch ({reason}); it is cut short or damaged: download or "
+        "save it again"
     )
 
 
