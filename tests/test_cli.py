@@ -107,7 +107,16 @@ def test_alone_it_prints_the_help(call, arguments):
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "describe", "reproduce", "data list", "data fetch", "data check"],
+    [
+        "train",
+        "evaluate",
+        "predict",
+        "describe",
+        "reproduce",
+        "data list",
+        "data fetch",
+        "data check",
+    ],
 )
 def test_every_option_has_a_line_of_help(call, command, monkeypatch):
     """One that has none would show its default alone."""

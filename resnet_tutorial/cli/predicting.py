@@ -28,9 +28,10 @@ class Predict:
 
     run_or_file: Annotated[Path, Positional, arg(metavar="RUN_OR_FILE")]
     """The folder of a run, or a file of weights."""
-    pictures: Annotated[tuple[str, ...], Positional, arg(metavar="PICTURES")]
-    """Pictures, folders of pictures, and - for what comes on standard input: names of pictures, a
-    line each, or one picture."""
+    pictures: Annotated[
+        tuple[str, ...], Positional, arg(metavar="PICTURES", help_behavior_hint="(one or more)")
+    ]
+    """Pictures, folders of them, and - for standard input: names, a line each, or one picture."""
     top: int = 3
     """How many classes are shown, the most likely first."""
     json: Flag = False

@@ -16,8 +16,7 @@ class Pretrained:
     weights: Annotated[
         str | None, arg(metavar="FILE|NAME", help_behavior_hint="(default: new weights)")
     ] = None
-    """Begin with these: a .pth or .safetensors, the folder of a run, imagenet (resnet18 to
-    resnet152), or the data of shipped ones, as in fashion_mnist."""
+    """Begin with these: a .pth, a .safetensors, the folder of a run; imagenet, fashion_mnist."""
     tuning: Tuning = field(default_factory=Tuning)
     """How they are trained on."""
 

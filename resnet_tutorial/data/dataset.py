@@ -194,13 +194,11 @@ class Dataset:
         >>> data.load("digits").in_colors().image_shape
         (3, 8, 8)
         """
-        parts = (
-            replace(
-                split, images=np.broadcast_to(split.images, (len(split), 3, *self.image_shape[1:]))
-            )
+        _, h, w = self.image_shape
+        train, test = (
+            replace(split, images=np.broadcast_to(split.images, (len(split), 3, h, w)))
             for split in (self.train, self.test)
         )
-        train, test = parts
         return replace(self, train=train, test=test)
 
     def inputs(self, per_pixel_mean: bool = False) -> Inputs:

@@ -46,6 +46,9 @@ def fetch(model: str) -> Path:
 
     It is looked for in the folder `weights` of `data.home()`, then where torchvision keeps its
     downloads. Raises ConnectionError, which says what to put where, when it cannot be had.
+
+    >>> fetch("resnet18").name  # doctest: +SKIP
+    'resnet18-f37072fd.pth'
     """
     source = remote(model)
     cache = os.environ.get("TORCH_HOME") or Path.home() / ".cache" / "torch"

@@ -16,6 +16,12 @@ BatchNorm = Literal["batch-statistics", "frozen-statistics", "frozen"]
 class Tuning:
     """How a pretrained network is trained on; with the defaults, as one that was not.
 
+    The head's rate has the factor `head_factor`, the last stage's `layer_decay`, the one before it
+    `layer_decay` squared, and so on to the stem. Batch norm normalises by the batch and goes on
+    averaging ("batch-statistics"), which small batches make noisy, or by the averages that it came
+    with ("frozen-statistics"), or keeps its scales and shifts too ("frozen"); averages never move
+    while what they belong to is frozen.
+
     Raises ValueError for values that make no tuning. Every field is described where it stands; the
     command line takes its help from there.
 
@@ -29,16 +35,13 @@ class Tuning:
     frozen_epochs: int = 0
     """Epochs in which the head learns alone: a new head's first gradients would spoil the rest."""
     layer_decay: float = 1.0
-    """Factor of the rate from each stage to the one before it, beginning at the head: earlier
-    layers hold what is of use for most pictures."""
+    """Factor of the rate from each stage to the one before: early layers serve most pictures."""
     head_factor: float = 1.0
     """Factor of the head's rate: a new head has further to go than the rest."""
     decay_norms: bool = True
     """Weight decay on norms and biases too; without it only on what multiplies images."""
     batch_norm: BatchNorm = "batch-statistics"
-    """What batch norm does: normalises by the batch and goes on averaging (batch-statistics), which
-    small batches make noisy; normalises by the averages that it came with (frozen-statistics); or
-    keeps its scales and shifts too (frozen)."""
+    """Normalise by the batch, by the averages it came with, or keep scale and shift too (frozen)."""
 
     def __post_init__(self):
         if type(self.frozen_epochs) is not int or self.frozen_epochs < 0:
