@@ -8,8 +8,10 @@ import pytest
 import torch
 from serving import serving
 
-from resnet_tutorial import Mistake, download, models
-from resnet_tutorial.models import imagenet, named
+from resnet_tutorial import Mistake, models
+from resnet_tutorial.models import weights
+
+imagenet, download = weights.imagenet, weights.imagenet.download  # what the weights are read with
 
 # A small network whose tensors have the names, and whose head the classes, of the published ones.
 TINY = models.Architecture(
@@ -34,7 +36,7 @@ def published(home, monkeypatch):
     torch.save(net.state_dict(), home / "tiny.pth")
     content = (home / "tiny.pth").read_bytes()
     name = f"tiny-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    monkeypatch.setitem(named.ARCHITECTURES, "tiny", TINY)
+    monkeypatch.setitem(models.ARCHITECTURES, "tiny", TINY)
     monkeypatch.setitem(imagenet.FILES, "tiny", (name, len(content)))
     with serving() as site:
         site.files[name] = content

@@ -41,7 +41,7 @@ class Tuning:
     decay_norms: bool = True
     """Weight decay on norms and biases too; without it only on what multiplies images."""
     batch_norm: BatchNorm = "batch-statistics"
-    """Normalise by the batch, by the averages it came with, or keep scale and shift too (frozen)."""
+    """Normalise by the batch, by the averages it came with, or keep scale and shift too."""
 
     def __post_init__(self):
         if type(self.frozen_epochs) is not int or self.frozen_epochs < 0:
