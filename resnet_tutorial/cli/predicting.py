@@ -35,7 +35,7 @@ class Predict:
     top: int = 3
     """How many classes are shown, the most likely first."""
     json: Flag = False
-    """A JSON object a line: the file and the probabilities by class."""
+    """Write JSON, an object a picture: the file and the probabilities by class."""
     model: Annotated[
         str | None, arg(metavar="MODEL", help_behavior_hint="(default: what the file says)")
     ] = None
