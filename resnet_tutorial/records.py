@@ -8,10 +8,8 @@ import hashlib
 import json
 import math
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from resnet_tutorial import Mistake, files
@@ -45,40 +43,6 @@ IS = {  # a bool is no number here, which is what type() is for
     # JSON has no number for those of a diverged run; older records have them all the same.
     "a loss": lambda v: v in ("nan", "inf") or type(v) is float and not v < 0,
 }
-SOURCES = (  # what a run's result can depend on
-    "data/__init__.py",
-    "data/arrays.py",
-    "data/catalogue.py",
-    "data/cifar.py",
-    "data/dataset.py",
-    "data/decode.py",
-    "data/decoders.py",
-    "data/digits.py",
-    "data/fashion.py",
-    "data/folders.py",
-    "data/labels_csv.py",
-    "data/listing.py",
-    "data/streamed.py",
-    "experiments/kinds.py",
-    "experiments/workers.py",
-    "models/blocks.py",
-    "models/descendants.py",
-    "models/named.py",
-    "models/preact.py",
-    "models/resnet.py",
-    "models/shortcuts.py",
-    "surgery.py",
-    "train/augment.py",
-    "train/batches.py",
-    "train/distributed.py",
-    "train/evaluation.py",
-    "train/fitting.py",
-    "train/loop.py",
-    "train/photo_augment.py",
-    "train/photo_recipe.py",
-    "train/recipe.py",
-    "train/stream.py",
-)
 
 
 @dataclass(frozen=True)
@@ -253,46 +217,3 @@ def _check(content: dict, epochs: list[dict]) -> None:
 def _expect(label: str, content: dict, name: str, kind: str) -> None:
     if name in content and not IS[kind](content[name]):
         raise Mistake(f"{label} should be {kind}, is {str(content[name])[:50]!r}")
-
-
-def environment(device: object = "cpu", processes: int = 1) -> dict:
-    """What else a result depends on: versions, device, threads, and a hash of the source.
-
-    `device` is the torch.device that the run computes on, and `processes` how many share it. On a
-    GPU "tf32" says whether float32 matrix products and convolutions are rounded to TF32's 10 bits.
-
-    >>> sorted(environment())
-    ['date', 'device', 'package', 'processes', 'python', 'source', 'threads', 'torch']
-    """
-    import torch
-
-    from resnet_tutorial import __version__
-
-    device = torch.device(device)
-    found = {
-        "package": __version__,
-        "source": source_hash(),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "device": platform.machine(),
-        "processes": processes,
-        "threads": torch.get_num_threads(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-    }
-    if device.type == "cuda":
-        matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn
-        tf32 = {"convolution": convolution.allow_tf32, "matmul": matmul.allow_tf32}
-        found |= {"device": torch.cuda.get_device_name(device), "tf32": tf32}
-    return dict(sorted(found.items()))  # as a checkpoint gives them back: equal runs, equal bytes
-
-
-def source_hash() -> str:
-    """First 16 hex digits of the sha256 over the files that decide a run: SOURCES.
-
-    >>> len(source_hash())
-    16
-    """
-    digest = hashlib.sha256()
-    for name in SOURCES:
-        digest.update((Path(__file__).parent / name).read_bytes())
-    return digest.hexdigest()[:16]

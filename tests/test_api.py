@@ -24,6 +24,7 @@ from test_architecture import MODULES, ROOT
 INTERNAL = {
     "__main__",
     "cli",
+    "download",
     "files",
     "names",
     "palette",
@@ -55,7 +56,6 @@ INTERNAL = {
     "data.decode",
     "data.decoders",
     "data.digits",
-    "data.download",
     "data.fashion",
     "data.folders",
     "data.labels_csv",
@@ -72,6 +72,7 @@ INTERNAL = {
     "experiments.on_recipes",
     "experiments.recipes",
     "models.named",
+    "models.transfer",
     "scratch.layer",
     "scratch.normalization",
     "scratch.shapes",
@@ -82,7 +83,9 @@ INTERNAL = {
     "train.evaluation",
     "train.fitting",
     "train.launch",
+    "train.layers",
     "train.loop",
+    "train.state",
     "train.stream",
     "train.stopping",
 }

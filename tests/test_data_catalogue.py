@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnet_tutorial import data
+from resnet_tutorial import data, download
 from resnet_tutorial.cli import main
-from resnet_tutorial.data import CATALOGUE, Dataset, Split, arrays, cifar, download, fashion
-from resnet_tutorial.data.download import Remote
+from resnet_tutorial.data import CATALOGUE, Dataset, Split, arrays, cifar, fashion
 from resnet_tutorial.data.sources import Archive, BuiltIn
+from resnet_tutorial.download import Remote
 from resnet_tutorial.experiments import kinds
 
 RNG = np.random.default_rng(0)

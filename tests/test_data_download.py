@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from serving import serving
 
-from resnet_tutorial.data import cifar, download, fashion
-from resnet_tutorial.data.download import Remote
+from resnet_tutorial import download
+from resnet_tutorial.data import cifar, fashion
+from resnet_tutorial.download import Remote
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

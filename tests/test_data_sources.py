@@ -14,7 +14,7 @@ from serving import serving
 
 from resnet_tutorial import data
 from resnet_tutorial.data import cifar, fashion
-from resnet_tutorial.data.download import Remote
+from resnet_tutorial.download import Remote
 
 RNG = np.random.default_rng(0)
 FINE = [f"fine{i}" for i in range(100)]

@@ -18,7 +18,6 @@ from resnet_tutorial import data, deploy, models
 from resnet_tutorial.cli import main
 from resnet_tutorial.deploy import (
     FromPixels,
-    Preprocessing,
     export_onnx,
     fold,
     fold_batch_norm,
@@ -214,14 +213,14 @@ def partly_training():
     ],
 )
 def test_a_net_that_is_not_ready_is_refused(net, said, tmp_path):
-    preprocessing = Preprocessing((3, 8, 8), torch.zeros(3, 1, 1), torch.ones(3, 1, 1))
-    for attempt in (fold_batch_norm, lambda n: export_onnx(n, tmp_path / "a.onnx", preprocessing)):
+    inputs = DIGITS.in_colors().inputs()
+    for attempt in (fold_batch_norm, lambda n: export_onnx(n, tmp_path / "a.onnx", inputs)):
         with pytest.raises(ValueError, match=said):
             attempt(net)
     assert not list(tmp_path.iterdir())
 
 
-# Preprocessing
+# Pixels
 
 
 def test_pixels_are_normalised_as_the_data_set_does_it():
@@ -230,24 +229,10 @@ def test_pixels_are_normalised_as_the_data_set_does_it():
     for per_pixel in (False, True):
         mean = DIGITS.pixel_mean if per_pixel else DIGITS.mean
         expected = net(torch.from_numpy((pixels - mean) / DIGITS.std))
-        whole = FromPixels(net, Preprocessing.of(DIGITS, per_pixel))
+        whole = FromPixels(net, DIGITS.inputs(per_pixel))
         probabilities, scores = whole(torch.from_numpy(pixels))
         assert torch.equal(scores, expected)
         assert torch.equal(probabilities, expected.softmax(1))
-
-
-@pytest.mark.parametrize(
-    "mean, std, said",
-    [
-        (torch.zeros(1, 1, 1), torch.ones(3, 1, 1), r"got \(1, 1, 1\) and \(3, 1, 1\)"),
-        (torch.zeros(3, 1, 1), torch.ones(3, 8, 8), r"got \(3, 1, 1\) and \(3, 8, 8\)"),
-        (torch.zeros(3, 1, 1), torch.zeros(3, 1, 1), "positive deviations"),
-        (torch.full((3, 1, 1), float("nan")), torch.ones(3, 1, 1), "finite means"),
-    ],
-)
-def test_a_senseless_normalisation_is_refused(mean, std, said):
-    with pytest.raises(ValueError, match=said):
-        Preprocessing((3, 8, 8), mean, std)
 
 
 # Files
@@ -260,7 +245,7 @@ def exported(tmp_path_factory):
     path = tmp_path_factory.mktemp("onnx") / "a.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        gap = export_onnx(net, path, Preprocessing.of(DIGITS))
+        gap = export_onnx(net, path, DIGITS.inputs())
     return net, path, gap
 
 
@@ -270,7 +255,7 @@ def session(path):
 
 def test_onnxruntime_agrees_at_every_batch_size(exported):
     net, path, gap = exported
-    whole = FromPixels(net.double(), Preprocessing.of(DIGITS)).double()
+    whole = FromPixels(net.double(), DIGITS.inputs()).double()
     for n in (1, 2, 7, 100):
         pixels = DIGITS.test.images[:n]
         found = session(path).run(["probabilities", "logits"], {"pixels": pixels})
@@ -286,9 +271,9 @@ def test_a_file_says_what_it_takes_and_gives(exported):
     _, path, _ = exported
     about = session(path).get_modelmeta().custom_metadata_map
     assert json.loads(about["classes"]) == list(DIGITS.classes)
-    assert json.loads(about["mean"]) == pytest.approx([DIGITS.mean.item()])
-    assert json.loads(about["std"]) == pytest.approx([DIGITS.std.item()])
-    assert json.loads(about["image_shape"]) == [1, 8, 8] and json.loads(about["model"]) == "resnet8"
+    assert json.loads(about["mean"]) == [[[pytest.approx(DIGITS.mean.item())]]]
+    assert json.loads(about["std"]) == [[[pytest.approx(DIGITS.std.item())]]]
+    assert json.loads(about["shape"]) == [1, 8, 8] and json.loads(about["model"]) == "resnet8"
     [taken] = session(path).get_inputs()
     assert (taken.name, taken.type, taken.shape) == ("pixels", "tensor(uint8)", ["n", 1, 8, 8])
 
@@ -327,14 +312,14 @@ def test_a_file_that_answers_otherwise_is_not_written(monkeypatch, tmp_path):
 
     monkeypatch.setattr(onnx_file, "_onnx", other)
     with pytest.raises(ValueError, match="onnxruntime and torch differ by"):
-        export_onnx(build(in_channels=1), tmp_path / "a.onnx", Preprocessing.of(DIGITS))
+        export_onnx(build(in_channels=1), tmp_path / "a.onnx", DIGITS.inputs())
     assert not list(tmp_path.iterdir())
 
 
 def test_without_onnxruntime_the_file_is_written_untried(monkeypatch, tmp_path):
     hide(monkeypatch, "onnxruntime")
     path = tmp_path / "a.onnx"
-    assert export_onnx(build(in_channels=1), path, Preprocessing.of(DIGITS)) is None
+    assert export_onnx(build(in_channels=1), path, DIGITS.inputs()) is None
     assert path.stat().st_size > 1000
 
 
@@ -348,20 +333,18 @@ def hide(monkeypatch, *names):
 def test_without_the_libraries_one_line_says_what_to_install(monkeypatch, tmp_path):
     hide(monkeypatch, "onnx", "onnxscript")
     with pytest.raises(ValueError, match=r'pip install "resnet_tutorial\[onnx\]"'):
-        export_onnx(build(in_channels=1), tmp_path / "a.onnx", Preprocessing.of(DIGITS))
+        export_onnx(build(in_channels=1), tmp_path / "a.onnx", DIGITS.inputs())
 
 
 def test_an_old_torch_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
     with pytest.raises(ValueError, match="needs torch 2.6 or later, this is 2.5.1"):
-        export_onnx(build(in_channels=1), tmp_path / "a.onnx", Preprocessing.of(DIGITS))
+        export_onnx(build(in_channels=1), tmp_path / "a.onnx", DIGITS.inputs())
 
 
 def test_another_number_of_names_than_classes_is_refused(tmp_path):
     with pytest.raises(ValueError, match="expected 7 class names, .* got 10"):
-        export_onnx(
-            build(in_channels=1, num_classes=7), tmp_path / "a.onnx", Preprocessing.of(DIGITS)
-        )
+        export_onnx(build(in_channels=1, num_classes=7), tmp_path / "a.onnx", DIGITS.inputs())
 
 
 def test_importing_needs_no_onnx():
@@ -382,7 +365,8 @@ def run(tmp_path):
 
         torch.manual_seed(0)
         net = models.build("resnet8", in_channels=1)
-        about = {"model": "resnet8", "data": "digits", "recipe": {}} | changed
+        about = {"model": "resnet8", "data": "digits", "recipe": {}}
+        about |= {"inputs": DIGITS.inputs().as_dict()} | changed
         about = {name: value for name, value in about.items() if value is not None}
         files.write_tensors(tmp_path / "model.safetensors", net.state_dict(), about)
         return tmp_path
@@ -407,8 +391,8 @@ def seen_by(monkeypatch):
     """What the command hands to the exporter, which is not run."""
     given = []
 
-    def written(net, path, preprocessing):
-        given.append((net, preprocessing))
+    def written(net, path, inputs):
+        given.append((net, inputs))
         path.write_bytes(b"")
 
     monkeypatch.setattr(deploy, "export_onnx", written)
@@ -418,28 +402,24 @@ def seen_by(monkeypatch):
 def test_the_images_are_those_of_the_data_that_are_named(run, monkeypatch, capsys):
     folder, given = run(data="folder:photos"), seen_by(monkeypatch)
     assert main(["export", str(folder), str(folder / "a.onnx"), "--data", "digits"]) == 0
-    [(net, preprocessing)] = given
-    assert preprocessing.image_shape == (1, 8, 8)
-    assert preprocessing.classes == DIGITS.classes
-    assert preprocessing.mean.item() == pytest.approx(DIGITS.mean.item())
+    [(net, inputs)] = given
+    assert inputs == DIGITS.inputs()
     assert not net.training
     assert "onnxruntime is not installed, so the file was not tried" in capsys.readouterr().out
 
 
 def test_the_mean_image_is_subtracted_where_the_training_did(run, monkeypatch):
     given = seen_by(monkeypatch)
-    folder = run(recipe={"per_pixel_mean": True})
-    main(["export", str(folder), str(folder / "a.onnx")])
-    assert given[0][1].mean.shape == (1, 8, 8)
-    assert "the mean image" in given[0][1].in_words()["mean"]
+    folder = run(recipe={"per_pixel_mean": True}, inputs=None)
+    main(["export", str(folder), str(folder / "a.onnx"), "--data", "digits"])
+    assert given[0][1] == DIGITS.inputs(per_pixel_mean=True)
 
 
 @pytest.mark.parametrize(
     "changed, words, said",
     [
-        ({"model": None}, [], "does not say what it is; give both --model and --data"),
-        ({"data": None}, [], "does not say what it is; give both --model and --data"),
-        ({"data": "folder:a"}, [], "say where it is: --data folder:PATH"),
+        ({"model": None}, [], "does not say which network it is; give model"),
+        ({"inputs": None}, [], "give the data set that it was trained on: "),
         ({}, ["--model", "resnet9"], "unknown model 'resnet9'; nearest: "),
         ({}, ["--model", "resnet20"], "holds another network's weights"),
     ],

@@ -23,9 +23,9 @@ import torch
 from PIL import Image
 from test_records import RECORD
 
-from resnet_tutorial import Mistake, data, files, models, records
+from resnet_tutorial import Mistake, data, download, files, models, records
 from resnet_tutorial.cli import recipes
-from resnet_tutorial.data import arrays, cifar, decode, download, fashion
+from resnet_tutorial.data import arrays, cifar, decode, fashion
 from resnet_tutorial.models import weights
 from resnet_tutorial.paths import readable
 from resnet_tutorial.train import checkpoint

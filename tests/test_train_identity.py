@@ -9,7 +9,7 @@ import torch
 from stripes import DATA, RECIPE, Linear, fitted
 from torch import nn
 
-from resnet_tutorial import data, experiments, files, models, records, surgery, train
+from resnet_tutorial import data, experiments, files, models, provenance, records, surgery, train
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.experiments import EXPERIMENTS, Experiment, Run
 from resnet_tutorial.models import BasicBlock, DroppedBranchBlock, PreActBasicBlock
@@ -124,7 +124,7 @@ def test_a_finished_run_keeps_its_environment(tmp_path, monkeypatch):
     """Where and with what it was trained, and not where somebody looked at it."""
     _, record = fitted(folder=tmp_path)
     before = (tmp_path / RECORD).read_bytes()
-    monkeypatch.setattr(records, "environment", lambda *_: {"device": "another one"})
+    monkeypatch.setattr(provenance, "environment", lambda *_: {"device": "another one"})
     assert fitted(folder=tmp_path, resume=True)[1] == record
     assert (tmp_path / RECORD).read_bytes() == before
     (tmp_path / RECORD).unlink()  # as a kill after the last checkpoint leaves it

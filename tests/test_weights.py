@@ -36,13 +36,13 @@ def test_saved_weights_build_the_same_network_with_its_classes_and_channels(trai
 @pytest.mark.parametrize(
     "name, settings, message",
     [
-        ("resnet20", {}, "another network's weights: layer1.1.bn1.* should be .*, is absent"),
+        ("resnet20", {}, "another network's weights: it was trained as resnet8, asked .* resnet20"),
+        ("plain8", {}, "another network's weights: it was trained as resnet8, asked .* plain8"),
         (
             "resnet8",
             {"in_channels": 3},
-            r"conv1.weight should be \(16, 3, 3, 3\), is \(16, 1, 3, 3",
+            r"conv1.weight should be \(16, 3, 3, 3\), is \(16, 1, 3, 3.* images of 1 channel$",
         ),
-        ("resnet8", {"num_classes": 7}, r"fc.bias should be \(7,\), is \(10,\)"),
         ("resnet8", {"widths": (8, 16, 32)}, r"with the parts of the name, asked for are .*widths"),
         ("resnet50", {}, "another network's weights"),
     ],
@@ -63,14 +63,50 @@ def test_a_file_of_tensors_alone_is_enough(trained, tmp_path):
 
 
 def test_unknown_and_truncated_weights(trained, tmp_path):
-    with pytest.raises(ValueError, match="unknown weights of resnet20 'imagenet'"):
+    with pytest.raises(ValueError, match="'x'; there are fashion_mnist; or name a file, as in"):
+        models.build("resnet20", weights="x")
+    with pytest.raises(ValueError, match="'imagenet'; there are .*; imagenet has resnet18, .*152;"):
         models.build("resnet20", weights="imagenet")
+    with pytest.raises(ValueError, match="it has none by name; fashion_mnist has plain20, .*res"):
+        models.build("resnet8", weights="fashion_mnist")
     with pytest.raises(ValueError, match="none.safetensors cannot be read"):
         models.build("resnet20", weights=tmp_path / "none.safetensors")
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(trained[2].read_bytes()[:-10])
     with pytest.raises(ValueError, match="cut.safetensors cannot be read"):
         models.build("resnet8", weights=cut)
+
+
+def test_the_head_for_other_classes_is_a_new_one_and_said_so(trained):
+    torch.manual_seed(5)
+    fresh = models.build("resnet8", 7, in_channels=1)
+    torch.manual_seed(5)
+    with pytest.warns(UserWarning, match="head for 10 classes was replaced by a new one for 7$"):
+        net = models.build("resnet8", 7, weights=trained[2])
+    old = weights.load(trained[2])[0]
+    for name, value in net.state_dict().items():
+        expected = fresh.state_dict() if name.startswith("fc.") else old
+        assert torch.equal(value, expected[name])
+
+
+def test_a_file_without_a_description_is_told_by_its_shapes(trained, tmp_path):
+    """Whose network it is, as far as shapes say: those of a plain net are the residual one's."""
+    path = tmp_path / "plain.safetensors"
+    save_file(weights.load(trained[2])[0], path)
+    with pytest.raises(ValueError, match="another network's .*; they fit plain8, resnet8$"):
+        models.build("resnet20", weights=path)
+    with pytest.raises(ValueError, match="exchange the same parts"):
+        models.build("resnet8", weights=path, widths=(8, 16, 32))
+    save_file({"encoder.0.weight": torch.ones(3)}, path)
+    with pytest.raises(ValueError, match="should be called as torchvision calls them: conv1.weig"):
+        models.build("resnet8", weights=path)
+
+
+def test_the_folder_of_a_run_is_enough(trained, tmp_path):
+    with pytest.raises(ValueError, match="model.safetensors does not exist; name the folder of a"):
+        models.build("resnet8", weights=tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(trained[2].read_bytes())
+    assert models.build("resnet8", weights=tmp_path).in_channels == 1
 
 
 SHIPPED = [

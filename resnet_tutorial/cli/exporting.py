@@ -6,14 +6,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from resnet_tutorial.cli.predicting import predictor_of
 from resnet_tutorial.cli.text import shape
-from resnet_tutorial.cli.training import (
-    DataSaid,
-    ModelSaid,
-    Weights,
-    network_and_data,
-    weights_file,
-)
+from resnet_tutorial.cli.training import DataSaid, ModelSaid, Weights
 from resnet_tutorial.paths import expanded
 
 
@@ -32,21 +27,16 @@ class Export:
 
     def run(self) -> int:
         """Writes the file and says what stands in it."""
-        from resnet_tutorial import data, deploy, models
-        from resnet_tutorial.models import weights
+        from resnet_tutorial import deploy
 
-        source = weights_file(self.weights)
-        about = weights.load(source)[1]
-        name, images = network_and_data(source, about, self.model, self.data)
-        net = models.build(name, weights=source).eval()
-        per_pixel_mean = bool(about.get("recipe", {}).get("per_pixel_mean"))
-        preprocessing = deploy.Preprocessing.of(data.load(images), per_pixel_mean)
-        gap = deploy.export_onnx(net, self.path, preprocessing)
+        predictor = predictor_of(self.weights, self.model, self.data)
+        net, inputs = predictor.net, predictor.inputs
+        gap = deploy.export_onnx(net, self.path, inputs)
         size = expanded(self.path).stat().st_size
         print(
-            f"{self.path}: {name}, {size:,} bytes; takes pixels, uint8 (n, "
-            f"{shape(preprocessing.image_shape).replace('x', ', ')}), and normalises them itself; "
-            f"gives probabilities and logits of {net.fc.out_features} classes"
+            f"{self.path}: {net.name}, {size:,} bytes; takes pixels, uint8 (n, "
+            f"{shape(inputs.shape).replace('x', ', ')}), and normalises them itself; gives "
+            f"probabilities and logits of {len(inputs.classes)} classes"
         )
         if gap is None:
             print("onnxruntime is not installed, so the file was not tried.")

@@ -17,6 +17,7 @@ from resnet_tutorial import Mistake
 from resnet_tutorial.cli.datasets import ACTIONS, Data
 from resnet_tutorial.cli.exporting import Export
 from resnet_tutorial.cli.networks import Describe
+from resnet_tutorial.cli.predicting import Predict
 from resnet_tutorial.cli.recipes import FIRST, REGISTRY, starting_from
 from resnet_tutorial.cli.reproducing import Reproduce
 from resnet_tutorial.cli.text import PROGRAM
@@ -31,6 +32,7 @@ COMMANDS = {
     "train": Train,
     "evaluate": Evaluate,
     "export": Export,
+    "predict": Predict,
     "describe": Describe,
     "reproduce": Reproduce,
     "data": Data,

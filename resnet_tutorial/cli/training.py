@@ -1,5 +1,6 @@
 """resnet-tutorial train | evaluate."""
 
+import functools
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 from resnet_tutorial import Mistake
 from resnet_tutorial.cli import recipes
 from resnet_tutorial.cli.pictures import Pictures
+from resnet_tutorial.cli.pretrained import Pretrained
 from resnet_tutorial.cli.text import shape
 from resnet_tutorial.names import lookup
 from resnet_tutorial.paths import expanded
@@ -58,6 +60,7 @@ class Train:
     """Where to compute: cpu, cuda, cuda:1."""
     compile: Flag = False
     """Hand the network to torch.compile: a slower start, then faster steps."""
+    pretrained: OmitArgPrefixes[Pretrained] = field(default_factory=Pretrained)
 
     def run(self) -> int:
         """Trains; 1 when the run diverged."""
@@ -70,9 +73,10 @@ class Train:
             raise Mistake(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
         if not 0 <= self.seed <= MOST_SEED:
             raise Mistake(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
-        device = _device(self.device)
+        device = device_called(self.device)
         dataset = self.pictures.load(self.data)
-        net = _network(self.model, dataset, self.seed)
+        new = functools.partial(_network, self.model, self.seed)
+        net, dataset, tuning = self.pretrained.begun(self.model, dataset, new)
         with on_idle_cores() as threads:
             self._announce(net, dataset, f"device {device}, threads {threads}")
             record = train.fit(
@@ -85,6 +89,7 @@ class Train:
                 resume=self.resume,
                 progress=True,
                 compile=self.compile,
+                tuning=tuning,
             )
         return self._report(record, out)
 
@@ -141,32 +146,28 @@ class Evaluate:
 
     def run(self) -> int:
         """Prints both errors."""
-        from resnet_tutorial import train
+        from resnet_tutorial import models, train
         from resnet_tutorial.models import weights
 
-        path = weights_file(self.weights)
+        path = weights.located(self.weights)
         about = weights.load(path)[1]
         name, images = network_and_data(path, about, self.model, self.data)
-        device = _device(self.device)
+        device = device_called(self.device)
         dataset = self.pictures.load(images)
-        net = _network(name, dataset, 0, weights=path).to(device)
+        net = models.build(name, None, dataset.image_shape[0], weights=path).to(device)
+        if net.inputs is not None:
+            dataset = dataset.normalized_as(net.inputs)
+        if net.architecture.num_classes != len(dataset.classes):
+            raise Mistake(
+                f"{path} is for {net.architecture.num_classes} classes, {dataset.label} has "
+                f"{len(dataset.classes)}; name the data that it was trained on"
+            )
         recipe = recipes.read(about["recipe"]) if "recipe" in about else None
         errors = [f"{error:.2%}" for error in train.evaluate(net, dataset, recipe)]
         print(f"{name} on {dataset.label}: training error {errors[0]}, test error {errors[1]}")
         if about.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
             print(f"These are not the images that it was trained on ({about['data']}).")
         return 0
-
-
-def weights_file(path: Path) -> Path:
-    """The weights of the run in the folder `path`, or the file `path`. ValueError without one."""
-    path = expanded(path)
-    path = path / "model.safetensors" if path.is_dir() else path
-    if not path.exists():
-        raise Mistake(
-            f"{path} does not exist; name the folder of a run that has ended, or a file of weights"
-        )
-    return path
 
 
 def network_and_data(
@@ -184,7 +185,7 @@ def network_and_data(
     return name, images
 
 
-def _network(name: str, dataset, seed: int, **settings):
+def _network(name: str, seed: int, dataset, **settings):
     """The network for the images and classes of `dataset`, initialised under `seed`."""
     import torch
 
@@ -194,7 +195,7 @@ def _network(name: str, dataset, seed: int, **settings):
     return models.build(name, len(dataset.classes), dataset.image_shape[0], **settings)
 
 
-def _device(name: str | None):
+def device_called(name: str | None):
     """The device called `name`, else the best one. ValueError when this machine has none such."""
     import torch
 

@@ -10,10 +10,10 @@ from resnet_tutorial import Mistake, names
 from resnet_tutorial.data import catalogue, streamed
 from resnet_tutorial.data.arrays import save
 from resnet_tutorial.data.dataset import Dataset, Split
-from resnet_tutorial.data.download import home
 from resnet_tutorial.data.folders import folder
 from resnet_tutorial.data.listing import Files
 from resnet_tutorial.data.streamed import Photos
+from resnet_tutorial.download import home
 
 __all__ = [
     "CATALOGUE",

@@ -12,8 +12,8 @@ import numpy as np
 from resnet_tutorial import Mistake
 from resnet_tutorial.data import arrays
 from resnet_tutorial.data.dataset import Dataset, Split
-from resnet_tutorial.data.download import Remote, fetch, home, unpack
 from resnet_tutorial.data.folders import folder
+from resnet_tutorial.download import Remote, fetch, home, unpack
 from resnet_tutorial.paths import readable
 
 # sha256 from TensorFlow Datasets' url_checksums/cifar10.txt and cifar100.txt. The authors' page,

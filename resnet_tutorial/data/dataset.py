@@ -1,13 +1,14 @@
 """What a data set is: raw pixels, labels and class names, and what follows from them."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from resnet_tutorial import Mistake
+from resnet_tutorial.inputs import Inputs
 
 CONVERT = {
     "images": "(255 * images).round().astype(np.uint8) for values from 0 to 1",
@@ -60,8 +61,9 @@ class Split:
 class Dataset:
     """A named data set: raw pixels, labels and class names.
 
-    Raises ValueError when a label does not name a class, or when the test images have another shape
-    than the training images.
+    `normalization` is what pretrained weights were given: its mean and std then take the place of
+    the training set's, see `normalized_as`. Raises ValueError when a label does not name a class,
+    or when the test images have another shape than the training images.
 
     >>> split = Split(np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1), np.array([0, 1, 0, 1]))
     >>> dataset = Dataset("tiny", train=split, test=split, classes=("even", "odd"))
@@ -73,6 +75,9 @@ class Dataset:
     train: Split
     test: Split
     classes: tuple[str, ...]
+    normalization: Inputs | None = field(default=None, kw_only=True)
+
+    crop_pct = 1.0  # of a larger picture's sides, evaluated: all that the shape lets in
 
     def __post_init__(self):
         self._check_shape(self.test.images)
@@ -117,8 +122,10 @@ class Dataset:
         )
 
     @cached_property
-    def mean(self) -> Float32[np.ndarray, "c 1 1"]:
-        """Mean of each channel over the training images, in raw pixel units."""
+    def mean(self) -> Float32[np.ndarray, "c _ _"]:
+        """Mean of each channel over the training images `(c, 1, 1)`, in raw pixel units."""
+        if self.normalization is not None:
+            return self.normalization.mean
         counts = self._histogram
         mean = counts @ np.arange(256.0) / counts.sum(1)
         return mean[:, None, None].astype(np.float32)
@@ -129,6 +136,8 @@ class Dataset:
 
         Raises ValueError for a channel that never varies.
         """
+        if self.normalization is not None:
+            return self.normalization.std
         counts, values = self._histogram, np.arange(256.0)
         mean = counts @ values / counts.sum(1)
         variance = (counts * (values - mean[:, None]) ** 2).sum(1) / counts.sum(1)
@@ -144,6 +153,8 @@ class Dataset:
     @cached_property
     def pixel_mean(self) -> Float32[np.ndarray, "c h w"]:
         """Mean training image, in raw pixel units: what the paper subtracts on CIFAR-10."""
+        if self.normalization is not None:
+            return self.normalization.mean
         return self.train.images.mean(0).astype(np.float32)
 
     def normalize(self, images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n c h w"]:
@@ -154,6 +165,52 @@ class Dataset:
         """
         self._check_shape(images)
         return (images - self.mean) / self.std
+
+    def normalized_as(self, inputs: Inputs) -> "Dataset":
+        """This data set with the mean and deviation that pretrained weights were given.
+
+        A mean image of another size is replaced by its channels' means. Raises ValueError when the
+        images have another number of channels.
+
+        >>> from resnet_tutorial import data
+        >>> digits = data.load("digits")
+        >>> few = digits.held_out(1000)  # whose own mean is another
+        >>> as_before = few.normalized_as(digits.inputs())
+        >>> few.mean == digits.mean, as_before.mean == digits.mean
+        (array([[[False]]]), array([[[ True]]]))
+        """
+        (wanted, *_), (c, *size) = inputs.shape, self.image_shape
+        if wanted != c:
+            raise Mistake(
+                f"{self.name}: the weights are for images of {wanted} channels, these have {c}; "
+                "convert the images, or take other weights"
+            )
+        if inputs.mean.shape[1:] not in {(1, 1), tuple(size)}:
+            mean = inputs.mean.mean((1, 2), keepdims=True)
+            inputs = replace(inputs, mean=mean)
+        return replace(self, normalization=inputs)
+
+    def in_colors(self) -> "Dataset":
+        """This data set of grey images, each repeated in three channels: for weights for colours.
+
+        >>> from resnet_tutorial import data
+        >>> data.load("digits").in_colors().image_shape
+        (3, 8, 8)
+        """
+        _, h, w = self.image_shape
+        train, test = (
+            replace(split, images=np.broadcast_to(split.images, (len(split), 3, h, w)))
+            for split in (self.train, self.test)
+        )
+        return replace(self, train=train, test=test)
+
+    def inputs(self, per_pixel_mean: bool = False) -> Inputs:
+        """How pictures become the input of a network that is trained on these.
+
+        With `per_pixel_mean` the mean image is subtracted, as a recipe of that name does.
+        """
+        mean = self.pixel_mean if per_pixel_mean else self.mean
+        return Inputs(self.classes, mean, self.std, self.image_shape, self.crop_pct)
 
     def held_out(self, size: int, seed: int = 0) -> "Dataset":
         """This data set with `size` training images, drawn by `seed`, in the place of the test set.

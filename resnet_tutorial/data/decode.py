@@ -44,7 +44,7 @@ def picture(path: str | os.PathLike, size: int | None = None) -> UInt8[np.ndarra
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def center(path: str, size: int, crop_pct: float) -> UInt8[np.ndarray, "size size 3"]:
+def center(path: str | os.PathLike, size: int, crop_pct: float) -> UInt8[np.ndarray, "size size 3"]:
     """Of the picture the middle square whose side is the share `crop_pct` of the shorter side.
 
     It is scaled to `size`: what scaling the shorter side to size / crop_pct and cutting out the
@@ -58,7 +58,7 @@ def center(path: str, size: int, crop_pct: float) -> UInt8[np.ndarray, "size siz
 
 
 def random_resized(
-    path: str, size: int, key: tuple[int, int], scale: tuple, ratio: tuple
+    path: str | os.PathLike, size: int, key: tuple[int, int], scale: tuple, ratio: tuple
 ) -> UInt8[np.ndarray, "size size 3"]:
     """A box drawn by `key`, scaled to `size` by `size` pixels: see `draw_box`."""
     with told(path), opened(path) as image:

@@ -66,7 +66,8 @@ class Decoders:
             while pending:
                 yield _results(pending.popleft())
         except BrokenProcessPool:
-            self._pool = None
+            broken_pool, self._pool = self._pool, None
+            broken_pool.shutdown(wait=True)  # until the other workers have ended, too
             raise ChildProcessError(
                 "a process that decodes pictures was killed, perhaps because the memory was full; "
                 "start again, with fewer workers if it happens twice"

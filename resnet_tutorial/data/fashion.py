@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.data.dataset import Dataset, Split
-from resnet_tutorial.data.download import Remote, fetch, home
+from resnet_tutorial.download import Remote, fetch, home
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
 MIRRORS = (  # both the authors'; the second speaks no https, and the checksums answer for it

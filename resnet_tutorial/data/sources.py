@@ -9,7 +9,7 @@ from pathlib import Path
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.data import cifar, fashion
-from resnet_tutorial.data.download import Remote, home, sha256
+from resnet_tutorial.download import Remote, home, sha256
 
 
 class BuiltIn:

@@ -4,6 +4,6 @@ All of it takes a network in evaluation mode and leaves that as it is. Chapter: 
 """
 
 from resnet_tutorial.deploy.folding import fold, fold_batch_norm
-from resnet_tutorial.deploy.onnx_file import FromPixels, Preprocessing, export_onnx
+from resnet_tutorial.deploy.onnx_file import FromPixels, export_onnx
 
-__all__ = ["FromPixels", "Preprocessing", "export_onnx", "fold", "fold_batch_norm"]
+__all__ = ["FromPixels", "export_onnx", "fold", "fold_batch_norm"]

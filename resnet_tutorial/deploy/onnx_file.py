@@ -8,8 +8,6 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, UInt8
@@ -17,66 +15,12 @@ from torch import Tensor, nn
 
 from resnet_tutorial import Mistake, files
 from resnet_tutorial.deploy.folding import check_ready
+from resnet_tutorial.inputs import Inputs
 from resnet_tutorial.paths import expanded
-
-if TYPE_CHECKING:
-    from resnet_tutorial.data import Dataset
 
 LARGEST_GAP = 1e-4  # between torch and the file, relative to the largest answer
 TRIED = (1, 3)  # batch sizes at which the two are compared
 LIBRARIES = ("onnx", "onnxscript")  # onnxruntime only tests the file
-
-
-@dataclass(frozen=True, eq=False)
-class Preprocessing:
-    """What a network expects of its images, and what its answers are called.
-
-    `image_shape` is (c, h, w); `mean` (c, 1, 1) or (c, h, w) and `std` (c, 1, 1) are in raw pixel
-    units, from 0 to 255; `classes` may be empty when the names are not known.
-
-    Raises ValueError for shapes that do not fit, and a deviation that is not positive.
-
-    >>> from resnet_tutorial import data
-    >>> Preprocessing.of(data.load("digits")).image_shape
-    (1, 8, 8)
-    """
-
-    image_shape: tuple[int, int, int]
-    mean: Tensor
-    std: Tensor
-    classes: tuple[str, ...] = ()
-
-    def __post_init__(self):
-        c = self.image_shape[0]
-        shapes = [tuple(value.shape) for value in (self.mean, self.std)]
-        if shapes[0] not in {(c, 1, 1), tuple(self.image_shape)} or shapes[1] != (c, 1, 1):
-            raise Mistake(
-                f"expected a mean and a deviation of shape {(c, 1, 1)} for images "
-                f"{tuple(self.image_shape)}, got {shapes[0]} and {shapes[1]}; give one a channel"
-            )
-        if not (self.mean.isfinite().all() and self.std.isfinite().all() and (self.std > 0).all()):
-            raise Mistake(
-                "expected finite means and positive deviations in pixel units (0 to 255), got "
-                f"{self.mean.flatten()[:3].tolist()} and {self.std.flatten()[:3].tolist()}"
-            )
-
-    @classmethod
-    def of(cls, dataset: "Dataset", per_pixel_mean: bool = False) -> "Preprocessing":
-        """What training on `dataset` uses; `per_pixel_mean` as in the recipe."""
-        mean = dataset.pixel_mean if per_pixel_mean else dataset.mean
-        mean, std = (torch.from_numpy(value) for value in (mean, dataset.std))
-        return cls(tuple(dataset.image_shape), mean, std, tuple(dataset.classes))
-
-    def in_words(self) -> dict[str, str]:
-        """What a file says of it: JSON texts by name."""
-        image = self.mean.shape[1:] != (1, 1)
-        kept = {
-            "classes": list(self.classes),
-            "image_shape": list(self.image_shape),
-            "mean": "the mean image, inside the graph" if image else self.mean.flatten().tolist(),
-            "std": self.std.flatten().tolist(),
-        }
-        return {name: json.dumps(value) for name, value in kept.items()}
 
 
 class FromPixels(nn.Module):
@@ -84,17 +28,17 @@ class FromPixels(nn.Module):
 
     >>> from resnet_tutorial import data, models
     >>> digits, net = data.load("digits"), models.build("resnet8", in_channels=1).eval()
-    >>> whole = FromPixels(net, Preprocessing.of(digits))
+    >>> whole = FromPixels(net, digits.inputs())
     >>> probabilities, scores = whole(torch.from_numpy(digits.test.images[:5]))
     >>> probabilities.shape, bool((probabilities.sum(1) - 1).abs().max() < 1e-6)
     (torch.Size([5, 10]), True)
     """
 
-    def __init__(self, net: nn.Module, preprocessing: Preprocessing):
+    def __init__(self, net: nn.Module, inputs: Inputs):
         super().__init__()
         self.net = net
-        self.register_buffer("mean", preprocessing.mean.float())
-        self.register_buffer("std", preprocessing.std.float())
+        self.register_buffer("mean", torch.tensor(inputs.mean))
+        self.register_buffer("std", torch.tensor(inputs.std))
         self.train(net.training)
 
     def forward(
@@ -105,15 +49,13 @@ class FromPixels(nn.Module):
         return scores.softmax(1), scores
 
 
-def export_onnx(
-    net: nn.Module, path: str | os.PathLike, preprocessing: Preprocessing
-) -> float | None:
+def export_onnx(net: nn.Module, path: str | os.PathLike, inputs: Inputs) -> float | None:
     """Writes `net` as an ONNX file that takes raw pixels; the gap to torch where it was measured.
 
     The file's input is `pixels`, uint8 (n, c, h, w) with any n; its outputs are `probabilities` and
     `logits`, (n, k), in float32. Normalisation is inside: another type, size or layout is refused
     by the program that reads the file, where floats in the wrong units would give wrong answers
-    without a word. Class names, mean and deviation stand in the metadata, as JSON.
+    without a word. The values of `inputs` stand in the metadata, as JSON.
 
     Where onnxruntime is installed, file and net are compared before anything is written.
 
@@ -124,7 +66,7 @@ def export_onnx(
     >>> from resnet_tutorial import data, models
     >>> net, digits = models.build("resnet8", in_channels=1).eval(), data.load("digits")
     >>> with tempfile.TemporaryDirectory() as place:
-    ...     gap = export_onnx(net, f"{place}/net.onnx", Preprocessing.of(digits))
+    ...     gap = export_onnx(net, f"{place}/net.onnx", digits.inputs())
     >>> gap is None or gap < 1e-5
     True
     """
@@ -135,23 +77,31 @@ def export_onnx(
         raise Mistake(f"{path}: there is no folder {path.parent}; make it first")
     if path.is_dir():
         raise Mistake(f"{path}: expected the name of a file to write, got a folder")
-    whole = FromPixels(copy.deepcopy(net).cpu().float(), preprocessing)
+    whole = FromPixels(copy.deepcopy(net).cpu().float(), inputs)
     generator = torch.Generator().manual_seed(0)
-    shape = max(TRIED), *preprocessing.image_shape
+    shape = max(TRIED), *inputs.shape
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     with torch.no_grad():
         answers = whole(pixels)
-    if preprocessing.classes and len(preprocessing.classes) != answers[0].shape[1]:
+    if len(inputs.classes) != answers[0].shape[1]:
         raise Mistake(
             f"expected {answers[0].shape[1]} class names, one for each output of the network, got "
-            f"{len(preprocessing.classes)}; give the names of its training data"
+            f"{len(inputs.classes)}; give the names of its training data"
         )
-    about = preprocessing.in_words() | {"model": json.dumps(getattr(net, "name", ""))}
+    about = _in_words(inputs) | {"model": json.dumps(getattr(net, "name", ""))}
     contents = _onnx(whole, pixels, about)
     gap = _gap(contents, pixels, answers)
     with files.replacing(path) as file:
         file.write(contents)
     return gap
+
+
+def _in_words(inputs: Inputs) -> dict[str, str]:
+    """What a file says of its input: JSON texts by name; a mean image lies in the graph alone."""
+    values = inputs.as_dict()
+    if inputs.mean.shape[1:] != (1, 1):
+        values["mean"] = "the mean image, inside the graph"
+    return {name: json.dumps(value) for name, value in values.items()}
 
 
 def _check_libraries() -> None:

@@ -3,10 +3,12 @@
 Which parts a named network has is data: ``ARCHITECTURES``.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import partial
+from pathlib import Path
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.models import weights as trained
@@ -14,6 +16,7 @@ from resnet_tutorial.models.blocks import BasicBlock, Bottleneck, PlainBlock
 from resnet_tutorial.models.preact import PreActBasicBlock, PreActBottleneck
 from resnet_tutorial.models.resnet import Architecture, ResNet, imagenet_stem
 from resnet_tutorial.models.shortcuts import option_b, option_b_preact
+from resnet_tutorial.models.transfer import transfer
 from resnet_tutorial.names import lookup
 
 _imagenet = partial(
@@ -72,14 +75,25 @@ def exchanged(name: str, architecture: Architecture) -> dict[str, str]:
     return {part: word for part, word in own.items() if word != usual[part]}
 
 
+def _parts_of(name: str) -> dict[str, str] | None:
+    """The parts of the network called `name` in words; None when there is none."""
+    if name not in ARCHITECTURES:
+        return None
+    return in_words({f.name: getattr(ARCHITECTURES[name], f.name) for f in fields(Architecture)})
+
+
 def _check_parts(weights: os.PathLike, about: Mapping, net: ResNet) -> None:
     """Weights of the right shapes may still be those of a network that computes something else."""
+    trained_as = about.get("model", net.name)
+    if trained_as != net.name and _parts_of(trained_as) not in (None, _parts_of(net.name)):
+        raise Mistake(
+            f"{weights} holds another network's weights: it was trained as {trained_as}, asked for "
+            f"is {net.name}; build {trained_as}"
+        )
     said = about.get("variant", net.variant)  # older files do not say
     if not isinstance(said, Mapping):
         raise Mistake(f"{weights}: variant should be a table, is {str(said)[:50]!r}")
-    usual = in_words(
-        {f.name: getattr(ARCHITECTURES[net.name], f.name) for f in fields(Architecture)}
-    )
+    usual = _parts_of(net.name)
     kept = {part: word for part, word in said.items() if usual.get(part, word) != word}
     if kept != net.variant:
         raise Mistake(
@@ -101,14 +115,18 @@ def build(
         name: a key of ``ARCHITECTURES``.
         num_classes: by default 10 for the CIFAR nets and 1000 for the ImageNet nets.
         in_channels: 3 for colour images, the default, 1 for grey ones.
-        weights: trained ones by the name of their data, ``"fashion_mnist"``, or a file of them,
-            ``"runs/a/model.safetensors"``; by default the classes and channels are then theirs.
+        weights: trained ones by the name of their data, ``"fashion_mnist"`` or ``"imagenet"``, or a
+            file of them, ``"runs/a/model.safetensors"``, ``"resnet18.pth"``; by default the classes
+            and channels are then theirs. With another ``num_classes`` all but the head is loaded,
+            and a warning says so. What the network has to be given is then ``net.inputs``, where it
+            is known.
         parts: what to exchange, by the field of ``Architecture``: ``block=BottleneckV1``,
             ``shortcut=option_b``, ``widths=(8, 16, 32)``, ``stage_sizes=(1, 1, 1)``,
             ``strides=(1, 2, 1)``, ``stem=...``.
 
     Raises:
-        ValueError: unknown name or part, a shortcut for a plain net, or a count below one.
+        ValueError: unknown name or part, a shortcut for a plain net, a count below one, or weights
+            of another network, with the name of the one that they fit.
 
     >>> sum(p.numel() for p in build("resnet20").parameters())
     269722
@@ -131,5 +149,8 @@ def build(
     net.name, net.variant = name, exchanged(name, architecture)
     if weights is not None:
         _check_parts(weights, about, net)
-        trained.load_into(net, tensors, weights)
+        transfer(net, tensors, weights, ARCHITECTURES)
+        net.inputs = trained.inputs_of(weights, tensors, about)
+        digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+        net.start = f"{Path(weights).name}, sha256 {digest[:16]}"
     return net

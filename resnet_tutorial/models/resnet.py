@@ -162,6 +162,7 @@ class ResNet(nn.Module):
             self.add_module(f"layer{i}", nn.Sequential(*blocks))
         self.fc = nn.Linear(channels, architecture.num_classes)
         self.bn2 = None
+        self.inputs = None  # how pictures become its input, once it has trained weights
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

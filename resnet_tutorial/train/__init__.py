@@ -25,6 +25,7 @@ _ROOMS = {  # in the order of the reference
     "Recipe": "recipe",
     "PhotoRecipe": "photo_recipe",
     "PAPER": "recipe",
+    "Tuning": "tuning",
     "Cosine": "recipe",
     "Steps": "recipe",
     "OneCycle": "recipe",

@@ -24,12 +24,13 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from resnet_tutorial import Mistake, files, records
+from resnet_tutorial.inputs import Inputs
 from resnet_tutorial.models import weights
 from resnet_tutorial.records import IDENTITY, Record
 
 NEXT, LAST, PREVIOUS = "next.safetensors", "last.safetensors", "previous.safetensors"
 CHECKPOINTS = (NEXT, LAST, PREVIOUS)  # the newest one first
-RECORD, WEIGHTS = "record.json", "model.safetensors"
+RECORD, WEIGHTS = "record.json", weights.WEIGHTS
 LOCK = ".lock"
 # What a run leaves that was killed while it wrote one of its files.
 _LEFT = re.compile(
@@ -145,11 +146,11 @@ class RunFolder:
         new.replace(last)
         self._broken.clear()
 
-    def finish(self, record: Record, model: nn.Module) -> None:
-        """Writes the record and the weights of the run that has ended."""
+    def finish(self, record: Record, model: nn.Module, inputs: Inputs | None = None) -> None:
+        """Writes the record and the weights of the run that has ended, and what they are given."""
         with _room():
             record.save(self.path / RECORD)
-            weights.save(self.path / WEIGHTS, model, record)
+            weights.save(self.path / WEIGHTS, model, record, inputs=inputs)
 
     def load(self) -> tuple[dict[str, Tensor], dict] | None:
         """The newest checkpoint that is sound, with a warning for broken ones; None without any.
@@ -213,10 +214,11 @@ def restore(
     """Undoes `snapshot`: each tensor goes where it was, in the memory order it had there.
 
     Raises ValueError, and changes nothing, unless these are the tensors of such a network: of the
-    momentum all or none.
+    momentum all or none, of the parameters that learn.
     """
     own = {f"model.{name}": value for name, value in model.state_dict().items()}
-    momentum = {f"momentum.{name}": value for name, value in model.named_parameters()}
+    learning = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    momentum = {f"momentum.{name}": value for name, value in learning.items()}
     if any(name.startswith("momentum.") for name in tensors):
         own |= momentum
     for name in sorted(own.keys() | tensors.keys() - {"losses"}):

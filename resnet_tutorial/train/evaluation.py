@@ -5,6 +5,7 @@ Chapter: problem/degradation.
 
 import contextlib
 import math
+import warnings
 from collections.abc import Iterator
 
 import torch
@@ -70,12 +71,32 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def predict(model: nn.Module, images: Float[Tensor, "n c h w"]) -> Int64[Tensor, " n"]:
     """The most likely class of each normalised image, in evaluation mode.
 
+    Warns when the values can only be pixels as stored, or pixels divided by 255.
+
     >>> from resnet_tutorial import models
     >>> predict(models.build("resnet8"), torch.zeros(5, 3, 8, 8)).shape
     torch.Size([5])
     """
+    if bits := _pixels(images):
+        warnings.warn(
+            f"expected normalised images, got what seems to be {bits}: normalise them, as "
+            "Dataset.normalize does",
+            stacklevel=2,
+        )
     with evaluating(model):
         return torch.cat([model(part).argmax(1) for part in images.split(batch_size(images))])
+
+
+def _pixels(images: Tensor) -> str:
+    """What images are that were not normalised: nothing else has whole steps alone; or nothing."""
+    part = images[:100].float()
+    if part.numel() == 0 or part.min() < 0 or not 0 < part.max() <= 255:
+        return ""
+    if part.max() > 1:
+        return "pixels from 0 to 255" if (part == part.round()).all() else ""
+    steps = 255 * part
+    divided = (steps - steps.round()).abs().max() < 1e-3 and len(part.unique()) > 2
+    return "pixels divided by 255" if divided else ""
 
 
 def error(model: nn.Module, batches: Batches | Stream, world: World | None = None) -> float:

@@ -11,13 +11,14 @@ from torch import nn
 from resnet_tutorial import Mistake
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.records import Record, difference
-from resnet_tutorial.train import checkpoint, launch
+from resnet_tutorial.train import checkpoint, launch, layers
 from resnet_tutorial.train.checks import check_network, check_recipe, check_seed
 from resnet_tutorial.train.distributed import joined
 from resnet_tutorial.train.evaluation import autocast, whole_float32
 from resnet_tutorial.train.loop import Training
 from resnet_tutorial.train.recipe import Recipe
 from resnet_tutorial.train.stopping import Stop
+from resnet_tutorial.train.tuning import Tuning
 
 
 def best_device() -> torch.device:
@@ -42,6 +43,7 @@ def fit(
     resume: bool = False,
     progress: bool = False,
     compile: bool = False,
+    tuning: Tuning | None = None,
 ) -> Record:
     """Trains `model` in place and returns the Record of the run.
 
@@ -55,7 +57,8 @@ def fit(
     which then raise Interrupted; `resume` goes on from it, on the CPU in float32 with as many
     threads to the same weights, bit by bit. `progress` shows a bar. `compile` hands the network to
     torch.compile. Under torchrun all processes share each batch, and the first one reads and
-    writes. Float32 is not rounded to TF32.
+    writes. Float32 is not rounded to TF32. `tuning` says how pretrained weights are trained on; a
+    warning tells when the images are not normalised as for them (`dataset.normalized_as`).
 
     Raises ValueError for a recipe that does not fit the images, a network that does not fit the
     classes, and a folder that holds another run, or one that `resume` was not asked for.
@@ -73,7 +76,10 @@ def fit(
         stack.enter_context(whole_float32())
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         model.to(device, memory_format=torch.channels_last).train()  # the faster layout everywhere
-        training = Training(model, dataset, recipe, seed, world)
+        if tuning is not None:
+            layers.check_normalization(model, dataset)
+            stack.callback(layers.thaw, model)
+        training = Training(model, dataset, recipe, seed, world, tuning)
         stack.callback(training.train.close)
         share = recipe.batch_size // world.size
         with autocast(device, recipe):
@@ -92,7 +98,7 @@ def fit(
         training.stop = stack.enter_context(Stop(shared=world.size > 1))
         record = training.run(progress, compile)
         if world.writes:
-            place.finish(record, model)
+            place.finish(record, model, training.inputs)
         return record
 
 

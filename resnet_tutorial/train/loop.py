@@ -1,4 +1,4 @@
-"""The training loop: a run between two steps, and how it takes the next one.
+"""The training loop: how a run takes its next step, measures its errors, saves and stops.
 
 Chapter: training/recipe.
 """
@@ -6,8 +6,6 @@ Chapter: training/recipe.
 import math
 import time
 import warnings
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -16,89 +14,43 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from resnet_tutorial import Mistake, records
-from resnet_tutorial.data import Dataset
 from resnet_tutorial.records import Epoch, Record
 from resnet_tutorial.train import checkpoint
-from resnet_tutorial.train.batches import Batches
-from resnet_tutorial.train.distributed import World
-from resnet_tutorial.train.evaluation import autocast, error, guessing
-from resnet_tutorial.train.recipe import Recipe
-from resnet_tutorial.train.stopping import Interrupted, Stop
+from resnet_tutorial.train.evaluation import autocast, error
+from resnet_tutorial.train.state import MOST_TRAIN_ERROR_IMAGES, Clock, State
+from resnet_tutorial.train.stopping import Interrupted
 
-MOST_TRAIN_ERROR_IMAGES = 10_000  # the training error of an epoch is measured on at most so many
 CHECK_EVERY = 20  # steps between checks of the loss, each of which waits for the device
 SAVE_SECONDS = 30.0  # between checkpoints
 
 
-class Clock:
-    """Wall and processor seconds of a run; a run that goes on starts from what it had used.
-
-    >>> Clock(60.0, 90.0).read()[0] >= 60.0
-    True
-    """
-
-    def __init__(self, seconds: float = 0.0, processor_seconds: float = 0.0):
-        self._begun = time.perf_counter() - seconds, time.process_time() - processor_seconds
-
-    def read(self) -> tuple[float, float]:
-        """Wall seconds and processor seconds, of all threads together, since the run began."""
-        return time.perf_counter() - self._begun[0], time.process_time() - self._begun[1]
-
-
-class Training:
-    """A run between two steps, and how it takes the next one: what `fit` does."""
-
-    def __init__(self, model: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, world: World):
-        device = next(model.parameters()).device
-        self.model, self.recipe, self.world = model, recipe, world
-        self.folder: checkpoint.RunFolder | None = None
-        self.stop = Stop()
-        self.train = Batches.of(dataset, dataset.train, device, recipe)
-        self.test = Batches.of(dataset, dataset.test, device, recipe)
-        self.optimizer = torch.optim.SGD(
-            model.parameters(),
-            recipe.lr,
-            recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=True,  # one kernel for all parameters: 10 % of a step of a deep, narrow net
-        )
-        self.record = Record(
-            model=getattr(model, "name", type(model).__name__),
-            recipe=recipe.as_dict(),
-            seed=seed,
-            data=dataset.name,
-            data_fingerprint=dataset.fingerprint,
-            parameters=sum(p.numel() for p in model.parameters()),
-            curve=(),
-            status="running",
-            variant=getattr(model, "variant", {}),
-            guessing=guessing(self.train.spread(MOST_TRAIN_ERROR_IMAGES).labels),
-            environment=records.environment(device, world.size),
-        )
-        self.per_epoch = len(self.train) // recipe.batch_size
-        self.steps = self.per_epoch * recipe.epochs
-        self.step, self.used = 0, (0.0, 0.0)
-        self.losses = torch.zeros(self.per_epoch, device=device)  # of the epoch, on the device
-        self.generator = torch.Generator(device)
+class Training(State):
+    """A run that takes its steps: what `fit` does."""
 
     def run(self, progress: bool, compile: bool) -> Record:
         """Takes all steps that are left."""
-        forward = self.world.parallel(self.model)
-        if compile:
-            graphs = self.losses.is_cuda  # CUDA graphs: no launch from Python inside a step
-            forward = torch.compile(forward, mode="reduce-overhead" if graphs else "default")
         shuffle = torch.Generator().manual_seed(self.record.seed)
         for _ in range(self.step // self.per_epoch):
             torch.randperm(len(self.train), generator=shuffle)
         self.clock, self.saved = Clock(*self.used), time.perf_counter()
         with self.bar(progress) as bar:
+            forward = None
             while self.step < self.steps and self.record.status == "running":
+                if self.set_modes(self.step) or forward is None:
+                    forward = self.forward(compile)
                 order = torch.randperm(len(self.train), generator=shuffle)
                 self.epoch(forward, order.to(self.losses.device), bar)
         if self.record.status == "running":
             self.record = replace(self.record, status="finished")
         return self.record
+
+    def forward(self, compile: bool) -> nn.Module:
+        """The network as the steps call it; a new one whenever something else learns."""
+        forward = self.world.parallel(self.model)
+        if compile:
+            graphs = self.losses.is_cuda  # CUDA graphs: no launch from Python inside a step
+            forward = torch.compile(forward, mode="reduce-overhead" if graphs else "default")
+        return forward
 
     def epoch(self, forward: nn.Module, order: Int64[Tensor, " n"], bar: tqdm) -> None:
         """The steps that are left of the epoch whose images come in this `order`; the errors."""
@@ -120,7 +72,7 @@ class Training:
         """One step of SGD; the loss, which stays on the device."""
         recipe = self.recipe
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate(self.step)
+            group["lr"] = self.rate(self.step) * group.get("factor", 1)
         self.seed_random()
         images, labels = self.train.augmented(batch, self.generator, self.world.share)
         with autocast(images.device, recipe):
@@ -225,58 +177,3 @@ class Training:
             raise Interrupted(
                 f"stopped after step {self.step} of {self.steps}; resume goes on {there}", signum
             )
-
-    def save(self) -> bool:
-        """Writes a checkpoint, everything that the next step depends on.
-
-        False when the run is lost: then the checkpoints from before are worth more.
-        """
-        tensors = {**checkpoint.snapshot(self.model, self.optimizer), "losses": self.losses}
-        if not checkpoint.finite(tensors):
-            return False
-        state = {
-            "run": self.identity(),
-            "step": self.step,
-            "used": self.clock.read(),
-            "curve": [epoch.as_dict() for epoch in self.record.curve],
-            "environment": self.record.environment,
-        }
-        self.folder.save(tensors, state)
-        self.saved = time.perf_counter()
-        return True
-
-    def restore(self, tensors: Mapping[str, Tensor], state: Mapping) -> None:
-        """Becomes the run that saved this. ValueError when it does not make sense.
-
-        A run that had ended keeps the environment that it ran in.
-        """
-        try:
-            step, used, curve = state["step"], state["used"], state["curve"]
-            if type(step) is not int or not 0 < step <= self.steps:
-                raise Mistake(f"step should be in 1 to {self.steps}, is {step!r}")
-            if not (len(used) == 2 and all(seconds >= 0 for seconds in used)):
-                raise Mistake(f"used should be two times in seconds, is {used}")
-            if len(curve) != step // self.per_epoch:
-                raise Mistake(f"after step {step} there are {len(curve)} epochs")
-            if tensors["losses"].shape != self.losses.shape:
-                raise Mistake(f"losses has the shape {tuple(tensors['losses'].shape)}")
-            curve = tuple(Epoch.of(epoch) for epoch in curve)
-            checkpoint.restore(self.model, self.optimizer, tensors)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Mistake(
-                f"the checkpoint is not sound ({error}); start the run again in another folder"
-            ) from None
-        self.losses.copy_(tensors["losses"])
-        self.step, self.used = step, tuple(used)
-        self.record = replace(self.record, curve=curve)
-        if step == self.steps and "environment" in state:
-            self.record = replace(self.record, environment=state["environment"])
-
-    def identity(self) -> dict:
-        """What must be equal for a run to go on: the record's, and what only decides its bits."""
-        layers = Counter(
-            type(module).__name__ if any(module.children()) else repr(module)
-            for module in self.model.modules()
-        )
-        own = {name: getattr(self.record, name) for name in records.IDENTITY}
-        return {**own, "layers": dict(layers), "processes": self.world.size}

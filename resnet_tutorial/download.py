@@ -1,7 +1,7 @@
 """Files from the internet, each checked against its sha256, and archives unpacked safely.
 
-Nothing is used before its checksum was found right: pooch compares it and only then gives the file
-its name. An interrupted download goes on where it ended, from whichever mirror answers.
+Nothing is used before its checksum was found right: only then does the file get its name. An
+interrupted download goes on where it ended, from whichever mirror answers.
 """
 
 import gzip
@@ -32,12 +32,21 @@ DAMAGED = (
 
 @dataclass(frozen=True)
 class Remote:
-    """A file under `home()`: relative path, checksum, size in bytes, whole addresses in turn."""
+    """A file under `home()`: relative path, checksum, size in bytes, whole addresses in turn.
+
+    The checksum may be the first hex digits of it, the size the most that the file can have.
+    `otherwise` ends the list of the ways out when no mirror can serve it.
+    """
 
     file: str
     sha256: str
     size: int
     mirrors: tuple[str, ...]
+    otherwise: str = "or use the data set 'digits', which needs no download"
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the file at `path` has the checksum."""
+        return sha256(path).startswith(self.sha256)
 
 
 def home() -> Path:
@@ -46,7 +55,7 @@ def home() -> Path:
     >>> isinstance(home(), Path)
     True
     """
-    place = os.environ.get("RESNET_TUTORIAL_DATA") or _pooch().os_cache("resnet_tutorial")
+    place = os.environ.get("RESNET_TUTORIAL_DATA") or _cache()
     return expanded(place)
 
 
@@ -59,11 +68,13 @@ def fetch(remote: Remote) -> Path:
     path = home() / remote.file
     failures = []
     if path.is_file():
-        if sha256(path) == remote.sha256:  # before any lock: the folder may be read-only
+        if remote.is_at(path):  # before any lock: the folder may be read-only
             return path
         failures = [f"{path} (wrong checksum)"]
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path):
+        if path.is_file() and remote.is_at(path):  # another process was faster
+            return path
         for url in remote.mirrors:
             failure = _try(url, path, remote)
             if failure is None:
@@ -72,7 +83,7 @@ def fetch(remote: Remote) -> Path:
     raise ConnectionError(
         f"could not get {path.name}; tried {', '.join(failures)}. Ways out: try again later (what "
         f"arrived is kept); put the file into {path.parent} yourself (RESNET_TUTORIAL_DATA names "
-        f"another folder than {home()}); or use the data set 'digits', which needs no download"
+        f"another folder than {home()}); {remote.otherwise}"
     )
 
 
@@ -102,12 +113,12 @@ def unpack(archive: Path, folder: str) -> Path:
     return target
 
 
-def _pooch():
-    """pooch, imported when first needed (0.2 s), without tqdm's remark on notebook widgets."""
+def _cache() -> Path:
+    """The user's cache; pooch is imported when first needed (0.2 s), without tqdm's remark."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pooch
-    return pooch
+    return pooch.os_cache("resnet_tutorial")
 
 
 def sha256(path: Path) -> str:
@@ -131,21 +142,19 @@ def _try(url: str, path: Path, remote: Remote) -> str | None:
 
     part = path.with_name(f".{path.name}.part")
     resumed = part.exists()
-
-    def downloader(url, output_file, _):
-        _download(url, part, remote.size)
-        part.replace(output_file)
-
     try:
-        _pooch().retrieve(url, remote.sha256, path.name, path.parent, downloader=downloader)
+        _download(url, part, remote.size)
     except _TooLong:
         part.unlink(missing_ok=True)
         return f"sends more than the {remote.size:,} bytes of the file"
     except requests.RequestException as error:
         answer = error.response
         return type(error).__name__ if answer is None else f"{answer.status_code} {answer.reason}"
-    except ValueError:  # pooch: the checksum; a bad part is gone now, so the second try is fresh
-        return _try(url, path, remote) if resumed else "wrong checksum"
+    if remote.is_at(part):
+        part.replace(path)
+        return None
+    part.unlink()  # so the second try is fresh
+    return _try(url, path, remote) if resumed else "wrong checksum"
 
 
 def _download(url: str, part: Path, most: int) -> None:
