@@ -23,6 +23,7 @@ from resnet_tutorial.train import checkpoint
 from resnet_tutorial.train.batches import Batches
 from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.evaluation import autocast, error, guessing
+from resnet_tutorial.train.meter import Unwatched
 from resnet_tutorial.train.recipe import Recipe
 from resnet_tutorial.train.stopping import Interrupted, Stop
 
@@ -53,7 +54,7 @@ class Training:
         device = next(model.parameters()).device
         self.model, self.recipe, self.world = model, recipe, world
         self.folder: checkpoint.RunFolder | None = None
-        self.stop = Stop()
+        self.stop, self.meter = Stop(), Unwatched()
         self.train = Batches.of(dataset, dataset.train, device, recipe)
         self.test = Batches.of(dataset, dataset.test, device, recipe)
         self.optimizer = torch.optim.SGD(
@@ -107,6 +108,7 @@ class Training:
             self.losses[i] = self.take_step(forward, batch)
             self.step += 1
             bar.update(self.recipe.batch_size)
+            self.meter.step(self)
             if i + 1 < self.per_epoch:
                 if self.step % CHECK_EVERY == 0 and not self.loss_is_finite(bar):
                     break
@@ -120,16 +122,23 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.step)
         self.seed_random()
-        images, labels = self.train.augmented(batch, self.generator, self.world.share)
+        images, labels = self.meter.fetch(
+            lambda: self.train.augmented(batch, self.generator, self.world.share)
+        )
         with autocast(images.device, recipe):
             logits = forward(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
-        if recipe.clip < math.inf:
-            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
-        self.optimizer.step()
+        with self.meter.update(self):
+            if recipe.clip < math.inf:
+                nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+            self.optimizer.step()
         return loss.detach()
+
+    def watched(self) -> bool:
+        """Whether a Watch hears of the coming step."""
+        return (self.step + 1) % CHECK_EVERY == 0 or (self.step + 1) % self.per_epoch == 0
 
     def rate(self, step: int) -> float:
         """The learning rate of `step`."""
@@ -148,6 +157,10 @@ class Training:
     def epoch_losses(self) -> Tensor:
         """The losses of the present epoch, over all processes, on the CPU."""
         return self.world.mean(self.losses[: (self.step - 1) % self.per_epoch + 1])
+
+    def recent_loss(self) -> float:
+        """Mean of the last losses of the epoch, at most as many as lie between two checks."""
+        return self.epoch_losses()[-CHECK_EVERY:].mean().item()
 
     def loss_is_finite(self, bar: tqdm) -> bool:
         """Shows the loss; whether it is still finite."""
@@ -171,6 +184,7 @@ class Training:
             self.diverged(f"loss {losses[broken[0]].item()} in step {step + 1}", step)
         elif not checkpoint.finite(self.model.state_dict()):
             self.diverged(f"a weight is not finite after step {self.step}", self.step - 1)
+        self.meter.epoch(self)
 
     def diverged(self, what: str, step: int) -> None:
         """Ends the run: `what` is not finite, because of `step`."""
