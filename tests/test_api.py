@@ -75,6 +75,7 @@ INTERNAL = {
     "train.fitting",
     "train.launch",
     "train.loop",
+    "train.meter",
     "train.stopping",
 }
 DIRECTIVE = re.compile(r"automodule:: resnet_tutorial\.([\w.]+)(?:\n   :members:(.*))?")

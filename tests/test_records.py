@@ -86,6 +86,8 @@ DECIDE_NOTHING = {
     *("data/download.py", "data/sources.py", "models/__init__.py", "models/weights.py"),
     *("train/__init__.py", "train/checkpoint.py", "train/stopping.py", "train/threads.py"),
     *("train/checks.py", "train/launch.py"),  # these refuse, and change nothing
+    *("train/watch.py", "train/meter.py", "train/symptoms.py"),  # these look on
+    *("train/before.py", "train/sweep.py"),  # these try copies
 }
 
 

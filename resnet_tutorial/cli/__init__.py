@@ -1,4 +1,4 @@
-"""The command line: resnet-tutorial train | evaluate | describe | reproduce | data.
+"""The command line: resnet-tutorial train | evaluate | report | describe | reproduce | data.
 
 Exit codes: 0; 1 for a run that diverged or learned nothing; 2 for a mistake of the user's, told in
 one line; 130 after Ctrl-C and 143 after SIGTERM. Any other error keeps its traceback. That nobody

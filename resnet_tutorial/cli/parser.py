@@ -17,6 +17,7 @@ from resnet_tutorial import Mistake
 from resnet_tutorial.cli.datasets import ACTIONS, Data
 from resnet_tutorial.cli.networks import Describe
 from resnet_tutorial.cli.recipes import FIRST, REGISTRY, starting_from
+from resnet_tutorial.cli.reporting import Report
 from resnet_tutorial.cli.reproducing import Reproduce
 from resnet_tutorial.cli.text import PROGRAM
 from resnet_tutorial.cli.training import Evaluate, Train
@@ -29,6 +30,7 @@ resnet-tutorial COMMAND --help explains a command. A first run, a minute on a la
 COMMANDS = {
     "train": Train,
     "evaluate": Evaluate,
+    "report": Report,
     "describe": Describe,
     "reproduce": Reproduce,
     "data": Data,

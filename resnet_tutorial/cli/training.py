@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.cli import recipes
 from resnet_tutorial.cli.text import shape
+from resnet_tutorial.cli.watching import Flag, Watching
 from resnet_tutorial.names import lookup
 from resnet_tutorial.paths import expanded
 from resnet_tutorial.train.recipe import Recipe
 
-Flag = FlagCreatePairsOff[bool]
 Device = Annotated[
     str | None, arg(metavar="DEVICE", help_behavior_hint="(default: the GPU when there is one)")
 ]
@@ -45,8 +45,7 @@ class Train:
     """The folder for checkpoints, record.json and model.safetensors."""
     resume: Flag = False
     """Go on from the last checkpoint in --out, or start when there is none."""
-    plot: Flag = False
-    """Draw the errors after each epoch to curves.png in --out."""
+    watching: OmitArgPrefixes[Watching] = field(default_factory=Watching)
     device: Device = None
     """Where to compute: cpu, cuda, cuda:1."""
     compile: Flag = False
@@ -59,8 +58,9 @@ class Train:
 
         lookup(models.ARCHITECTURES, self.model, "model")  # before the data, which take long
         out = None if self.out is None else expanded(self.out)
-        if out is None and (self.resume or self.plot):
-            raise Mistake(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
+        if out is None and self.resume:
+            raise Mistake("--resume needs --out FOLDER")
+        self.watching.verify(out)
         if not 0 <= self.seed <= MOST_SEED:
             raise Mistake(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
         device = _device(self.device)
@@ -68,6 +68,9 @@ class Train:
         net = _network(self.model, dataset, self.seed)
         with on_idle_cores() as threads:
             self._announce(net, dataset, f"device {device}, threads {threads}")
+            if self.watching.check:
+                return self.watching.try_out(net, dataset, self.recipe, self.seed, device)
+            watch = self.watching.watch(out)
             record = train.fit(
                 net,
                 dataset,
@@ -78,6 +81,7 @@ class Train:
                 resume=self.resume,
                 progress=True,
                 compile=self.compile,
+                watch=watch,
             )
         return self._report(record, out)
 
@@ -108,9 +112,7 @@ class Train:
             print("Nothing was kept; --out FOLDER keeps the weights and the record.")
         else:
             kept = ["model.safetensors", "record.json"]
-            if self.plot:
-                _plot(record, out / "curves.png")
-                kept.append("curves.png")
+            kept += ["curves.png"] * self.watching.plot
             print(f"{out}: {', '.join(kept)}")
         if record.problem:
             print(record.problem, file=sys.stderr)
@@ -136,37 +138,53 @@ class Evaluate:
 
     def run(self) -> int:
         """Prints both errors."""
-        from resnet_tutorial import data, models, train
-        from resnet_tutorial.models import weights
+        from resnet_tutorial import train
 
-        path = self._file()
-        about = weights.load(path)[1]
-        name, images = self.model or about.get("model"), self.data or about.get("data")
-        if name is None or images is None:
-            raise Mistake(f"{path} does not say what it is; give both --model and --data")
-        lookup(models.ARCHITECTURES, name, "model")
-        if self.data is None and images.startswith("folder:"):
-            raise Mistake(f"{path} was trained on {images}; say where it is: --data folder:PATH")
-        device = _device(self.device)
-        dataset = data.load(images)
-        net = _network(name, dataset, 0, weights=path).to(device)
-        recipe = recipes.read(about["recipe"]) if "recipe" in about else None
+        net, dataset, recipe, about = trained(self.weights, self.model, self.data, self.device)
         errors = [f"{error:.2%}" for error in train.evaluate(net, dataset, recipe)]
-        print(f"{name} on {dataset.label}: training error {errors[0]}, test error {errors[1]}")
-        if about.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
-            print(f"These are not the images that it was trained on ({about['data']}).")
+        print(f"{net.name} on {dataset.label}: training error {errors[0]}, test error {errors[1]}")
+        tell_other_images(about, dataset)
         return 0
 
-    def _file(self) -> Path:
-        """The file of weights. ValueError when there is none."""
-        path = expanded(self.weights)
-        path = path / "model.safetensors" if path.is_dir() else path
-        if not path.exists():
-            raise Mistake(
-                f"{path} does not exist; name the folder of a run that has ended, or a file of "
-                "weights"
-            )
-        return path
+
+def trained(place: Path, model: str | None, images: str | None, device: str | None) -> tuple:
+    """The trained net on its device, its data, its recipe or None, and what its file says.
+
+    `place` is the folder of a run, or a file of weights; `model` and `images` are asked for where
+    the file does not say them. ValueError when that does not fit.
+    """
+    from resnet_tutorial import data, models
+    from resnet_tutorial.models import weights
+
+    path = _weights_file(place)
+    about = weights.load(path)[1]
+    name, source = model or about.get("model"), images or about.get("data")
+    if name is None or source is None:
+        raise Mistake(f"{path} does not say what it is; give both --model and --data")
+    lookup(models.ARCHITECTURES, name, "model")
+    if images is None and source.startswith("folder:"):
+        raise Mistake(f"{path} was trained on {source}; say where it is: --data folder:PATH")
+    place = _device(device)
+    dataset = data.load(source)
+    net = _network(name, dataset, 0, weights=path).to(place)
+    return net, dataset, recipes.read(about["recipe"]) if "recipe" in about else None, about
+
+
+def tell_other_images(about: dict, dataset) -> None:
+    """Says so when `dataset` is not what the net was trained on."""
+    if about.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
+        print(f"These are not the images that it was trained on ({about['data']}).")
+
+
+def _weights_file(place: Path) -> Path:
+    """The file of weights. ValueError when there is none."""
+    path = expanded(place)
+    path = path / "model.safetensors" if path.is_dir() else path
+    if not path.exists():
+        raise Mistake(
+            f"{path} does not exist; name the folder of a run that has ended, or a file of weights"
+        )
+    return path
 
 
 def _network(name: str, dataset, seed: int, **settings):
@@ -195,15 +213,3 @@ def _device(name: str | None):
         reason = str(error).splitlines()[0]
         raise Mistake(f"--device {name} cannot be used ({reason}); leave it out") from None
     return torch.device(name)
-
-
-def _plot(record, path: Path) -> None:
-    from resnet_tutorial import figures
-
-    epochs = range(1, len(record.curve) + 1)
-    errors = {
-        "training": [100 * epoch.train_error for epoch in record.curve],
-        "test": [100 * epoch.test_error for epoch in record.curve],
-    }
-    series = {part: (epochs, values) for part, values in errors.items()}
-    figures.lines(series, "epoch", "error (%)").figure.savefig(path)

@@ -79,6 +79,8 @@ class Before:
     >>> found = report(net, data.load("digits"), Recipe(), device="cpu")
     >>> print(found)
     first loss     ...
+    >>> found.learns
+    True
     """
 
     first_loss: float
@@ -139,7 +141,7 @@ class Before:
     def _rate(self) -> str:
         found = self.sweep
         if not found.falls:
-            return "the loss falls at no rate of the sweep; first make it learn one batch"
+            return "the loss hardly falls at any rate; first make it learn one batch"
         end = f"explodes from {found.explodes:.2g}" if found.explodes else "explodes nowhere"
         said = (
             f"falls fastest near {found.fastest:.2g}, least near {found.lowest:.2g}, {end}: try "
@@ -155,7 +157,7 @@ class Before:
 def duration(seconds: float) -> str:
     """Seconds in a unit that one can picture.
 
-    >>> duration(42), duration(600), duration(10_000)
+    >>> duration(42.0), duration(600.0), duration(10_000.0)
     ('42 s', '10 min', '2.8 h')
     """
     if seconds < 100:
@@ -193,6 +195,12 @@ def report(
 
     It takes about 170 steps. `net`, its mode, torch's random numbers and the data stay as they
     were, bit by bit. Raises ValueError for what `fit` would refuse.
+
+    >>> from resnet_tutorial import data, models
+    >>> net = models.build("resnet8", num_classes=12, in_channels=1, widths=(4, 8, 16))
+    >>> report(net, data.load("digits"), Recipe(batch_size=2000), device="cpu")
+    Traceback (most recent call last):
+    resnet_tutorial.Mistake: batch_size 2000 is larger than the 1297 training images ...
     """
     device, seed = torch.device(device or best_device()), check_seed(seed)
     check_recipe(recipe, dataset, World())
@@ -223,9 +231,7 @@ class _Trial(Training):
     """A run on a copy of the net, whose rate is set from outside."""
 
     @classmethod
-    def of(
-        cls, net: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device
-    ) -> "_Trial":
+    def of(cls, net: nn.Module, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device):
         """The trial of a copy of `net` on `device`."""
         net = copy.deepcopy(net).to(device, memory_format=torch.channels_last).train()
         trial = cls(net, dataset, recipe, seed, World())
@@ -274,9 +280,7 @@ class _Trial(Training):
     def memory(self) -> Memory:
         """What the run holds at once."""
         images, labels = self.batch(self.recipe.batch_size)
-        maps = bytes_for_backward(
-            self.model, lambda: F.cross_entropy(self.logits(images), labels)
-        )
+        maps = bytes_for_backward(self.model, lambda: F.cross_entropy(self.logits(images), labels))
         trained = [p for p in self.model.parameters() if p.requires_grad]
         momentum = sum(p.nbytes for p in trained) if self.recipe.momentum else 0
         resident = sum(part.images.nbytes + part.labels.nbytes for part in (self.train, self.test))

@@ -79,7 +79,7 @@ def fit(
         training = Training(model, dataset, recipe, seed, world)
         if watch is not None:
             training.meter = Meter(watch)
-            stack.callback(watch.close)
+            stack.callback(training.meter.close, training)
         share = recipe.batch_size // world.size
         with autocast(device, recipe):
             check_network(model, training.train, len(dataset.classes), share)

@@ -1,6 +1,6 @@
-"""What is measured of a step that somebody watches: norms of the gradient, of the update, waiting.
+"""What is measured of a step that somebody watches: gradient, update, waiting.
 
-A run that nobody watches measures nothing, and one that is watched takes the same steps, bit by bit.
+A run that nobody watches measures nothing; one that is watched takes the same steps, bit by bit.
 Chapter: practice/it_does_not_train.
 """
 
@@ -39,6 +39,9 @@ class Unwatched:
 
     def epoch(self, training: "Training") -> None:
         """After the errors of an epoch are known."""
+
+    def close(self, training: "Training") -> None:
+        """When the run has ended, in whatever way."""
 
 
 class Meter(Unwatched):
@@ -101,6 +104,10 @@ class Meter(Unwatched):
         images = len(training.test)
         self._tell(training, lambda: self.watch.epoch(training.record, images))
         self._begun = time.perf_counter()  # measuring the errors is no training
+
+    def close(self, training: "Training") -> None:
+        """Closes the watch."""
+        self._tell(training, self.watch.close)
 
     def _tell(self, training: "Training", tell: Callable[[], None]) -> None:
         if not training.world.writes:

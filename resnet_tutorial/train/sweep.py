@@ -21,9 +21,9 @@ EXPLODED = 4.0  # the sweep ends when the loss is so many times the first one
 class Sweep:
     """The losses of steps whose rates grow: `losses[i]` before the step at `rates[i]`.
 
-    >>> sweep = Sweep(np.array([0.1, 1.0, 10.0]), np.array([2.0, 1.0, 3.0]))
-    >>> sweep.lowest, sweep.suggestion
-    (10.0, None)
+    >>> sweep = Sweep(np.geomspace(1e-3, 1.0, 4), np.array([5.0, 4.0, 2.0, 1.0]))
+    >>> sweep.smoothed.round(2).tolist(), sweep.lowest, sweep.suggestion
+    ([3.67, 3.0, 3.0, 2.33], 1.0, 0.5)
     """
 
     rates: Float64[np.ndarray, " n"]
@@ -33,7 +33,9 @@ class Sweep:
     def smoothed(self) -> Float64[np.ndarray, " m"]:
         """Mean of each loss and its neighbours, SMOOTHED together; up to the last finite loss."""
         losses, half = self.losses[: self._finite], SMOOTHED // 2
-        return np.array([losses[max(0, i - half) : i + half + 1].mean() for i in range(len(losses))])
+        return np.array(
+            [losses[max(0, i - half) : i + half + 1].mean() for i in range(len(losses))]
+        )
 
     @property
     def _finite(self) -> int:
@@ -81,11 +83,11 @@ def sweep(step: Callable[[float], float], rates: Float64[np.ndarray, " n"] = RAT
     It ends early when the loss is no number or EXPLODED times the first one.
 
     >>> w = [1.0]
-    >>> def step(rate):  # on the loss w^2 / 2, which explodes from the rate 2 on
-    ...     loss, w[0] = w[0] ** 2 / 2, w[0] * (1 - rate)
+    >>> def step(rate):  # on the loss 50 w^2, which falls up to the rate 0.02, and then explodes
+    ...     loss, w[0] = 50 * w[0] ** 2, w[0] * (1 - 100 * rate)
     ...     return loss
     >>> found = sweep(step)
-    >>> 0.1 < found.fastest < 1 < found.lowest < 2.1 < found.explodes
+    >>> found.fastest < 0.01 < found.lowest < 0.025 < found.explodes < 0.2
     True
     """
     losses: list[float] = []

@@ -1,7 +1,19 @@
 """A run that goes wrong, told in words while it can still be stopped: symptom, and what to try.
 
 Each symptom is a rule with a number in it, written where it stands; a run that none of them names
-may still be bad. Chapter: practice/it_does_not_train.
+may still be bad.
+>>> from resnet_tutorial import experiments, train
+>>> step = train.Step(60, 3.0, 4.0, 0.1, {"conv1": 0.0, "fc": 1.0}, {"fc": 0.1}, 0.0, 1.0)
+>>> growing([2.3, 1.0, 4.0], step)[:14], dead_gradients({"conv1": 3, "fc": 0}, step)[:25]
+('the loss grows', 'no gradient reaches conv1')
+>>> guessing(experiments.recorded("digits_depth")[0])
+''
+>>> waiting(0.6)[:44]
+'the data keep the net waiting for 60% of the'
+>>> overfitting([0.3, 0.2, 0.1, 0.1, 0.0, 0.0, 0.0], [0.3, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4], 1000)[:16]
+'the net overfits'
+
+Chapter: practice/it_does_not_train.
 """
 
 import math
@@ -61,9 +73,9 @@ class Warnings(Watch):
             self._tell("waits", waiting(self._waited / self._seconds))
 
     def epoch(self, record: Record, test_images: int) -> None:
-        """Judges the errors; a run that diverged is told as the record tells it."""
+        """Judges the errors; that a run diverged is told as the record tells it, if it is news."""
         if record.status.startswith("diverged"):
-            self._tell("diverged", record.problem)
+            self._tell("grows", record.problem)
             return
         self._tell("guesses", guessing(record))
         train, test = ([getattr(epoch, part) for epoch in record.curve]
@@ -77,16 +89,20 @@ class Warnings(Watch):
 
 
 def growing(losses: Sequence[float], step: Step) -> str:
-    """Whether the last of the watched losses is GROWTH times the least one, and ABOVE the first.
+    """Whether the last of the watched losses is GROWTH times the least one and ABOVE the first.
 
-    One that is no longer a number is the record's to tell.
+    Or is no longer a number.
     """
-    least, last = min(losses), losses[-1]
-    if not (math.isfinite(last) and last > GROWTH * least and last > losses[0] + ABOVE):
+    last = losses[-1]
+    if not math.isfinite(last):
+        was = "is no longer a number"
+    elif last > GROWTH * min(losses) and last > losses[0] + ABOVE:
+        was = f"grows: it was {min(losses):.3g}, and is {last:.3g}"
+    else:
         return ""
     return (
-        f"the loss grows: it was {least:.3g}, and is {last:.3g} after step {step.step}, at the "
-        f"rate {step.lr:.3g}; try a smaller lr, a longer warm-up, or clip 1"
+        f"the loss {was} after step {step.step}, at the rate {step.lr:.3g}; try a smaller lr, a "
+        "longer warm-up, or clip 1"
     )
 
 
