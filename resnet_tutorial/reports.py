@@ -217,7 +217,11 @@ class Report:
         ]
         if self.wrong.any():
             lines += ["", "Most frequent confusions", *(f"  {pair}" for pair in self.pairs())]
-            lines += ["", "Surest mistakes", *map(self._mistake_line, self.mistakes(SHOWN))]
+            lines += [
+                "",
+                "Surest mistakes",
+                *map(self._mistake_line, self.mistakes(SHOWN).tolist()),
+            ]
         return "\n".join([*lines, "", *self._calibration_lines()])
 
     def _class_lines(self) -> list[str]:
@@ -248,8 +252,8 @@ class Report:
         lines = [
             f"Negative log likelihood {self.nll:.3f} nats; of {len(self.classes)} equal "
             f"probabilities {math.log(len(self.classes)):.3f}",
-            f"Calibration: mean probability of the answers {sure:.1%}, right are {right:.1%}: {how};"
-            f" expected calibration error {self.bins().error:.1%}",
+            f"Calibration: mean probability of the answers {sure:.1%}, right {right:.1%}: {how}; "
+            f"expected calibration error {self.bins().error:.1%}",
         ]
         if found := self.calibrated():
             lines.append(

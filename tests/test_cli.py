@@ -101,13 +101,22 @@ def run(*arguments, **settings):
 def test_alone_it_prints_the_help(call, arguments):
     code, out, err = call(*arguments)
     assert (code, err) == (0, "")
-    for command in ("train", "evaluate", "describe", "reproduce", "data"):
+    for command in ("train", "evaluate", "report", "describe", "reproduce", "data"):
         assert re.search(rf"{command} +[A-Z]", out), command
 
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "describe", "reproduce", "data list", "data fetch", "data check"],
+    [
+        "train",
+        "evaluate",
+        "report",
+        "describe",
+        "reproduce",
+        "data list",
+        "data fetch",
+        "data check",
+    ],
 )
 def test_every_option_has_a_line_of_help(call, command, monkeypatch):
     """One that has none would show its default alone."""

@@ -31,6 +31,7 @@ FAINT = 1e-6  # of the largest gradient of a layer group: below it the group doe
 IN_A_ROW = 3  # watched steps that have to show a dead gradient
 WAITING = 0.5  # share of the time that may be spent on waiting for images
 EPOCHS_TO_LEARN = 3  # after which a net that still guesses is told
+ERRORS = 2.5  # standard errors by which a held-out error has to rise
 EPOCHS_TO_RISE = 4  # between the least held-out error and now, before it counts as rising
 
 
@@ -143,15 +144,15 @@ def overfitting(train: Sequence[float], test: Sequence[float], test_images: int)
     """Whether the held-out error rises while the training error falls.
 
     Both are smoothed over three epochs. The least held-out error lies EPOCHS_TO_RISE epochs back or
-    more; since then it has risen by more than two standard errors of a share of `test_images`
-    images, and the training error has fallen.
+    more; the last two are above it by more than ERRORS standard errors of a share of `test_images`
+    images, and the training error has fallen since.
     """
     if len(train) < EPOCHS_TO_RISE + 3:
         return ""
     train, test = (np.convolve(errors, np.ones(3) / 3, "valid") for errors in (train, test))
     best, now = int(test.argmin()), len(test) - 1
-    chance = 2 * math.sqrt(max(test[best] * (1 - test[best]), 1 / test_images) / test_images)
-    rises = test[now] > test[best] + chance
+    chance = ERRORS * math.sqrt(max(test[best] * (1 - test[best]), 1 / test_images) / test_images)
+    rises = bool((test[-2:] > test[best] + chance).all())
     if not (now - best >= EPOCHS_TO_RISE and rises and train[now] < train[best]):
         return ""
     return (
