@@ -17,18 +17,17 @@ class Watching:
     """What is tried before a training, drawn and written while it runs."""
 
     check: Flag = False
-    """Train nothing: say whether the first loss is right, whether one batch can be learned by
-    heart, which rate to try, and what the run would take in time and memory."""
+    """Train nothing: say whether it can learn, at which rate, in what time and memory."""
     sweep: Annotated[
         Path | None, arg(metavar="FILE.png", help_behavior_hint="(default: no picture)")
     ] = None
     """Draw the loss against the rates that --check tries."""
     plot: Flag = False
-    """Draw errors, loss, rate, gradient and updates after each epoch to curves.png in --out."""
+    """Draw errors, loss, rate, gradient and updates while it runs, to curves.png in --out."""
     tensorboard: Annotated[
         Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: nothing is written)")
     ] = None
-    """Write event files for TensorBoard, which shows them with: tensorboard --logdir FOLDER"""
+    """Write event files, which tensorboard --logdir FOLDER shows."""
 
     def verify(self, out: Path | None) -> None:
         """ValueError for options that need others."""
