@@ -182,13 +182,8 @@ class Report:
         return bins(self.confidence, ~self.wrong)
 
     def calibrated(self, seed: int = 0) -> Calibrated | None:
-        """A temperature fitted on half the images, and what it does for the others.
-
-        None for less than two images.
-        """
-        if len(self) < 2:
-            return None
-        return calibrate(self.probabilities, self.labels, seed)
+        """What a temperature fitted on half the images does for the others; of one image None."""
+        return calibrate(self.probabilities, self.labels, seed) if len(self) > 1 else None
 
     def order(self) -> Int64[np.ndarray, " k"]:
         """The classes in an order that puts next to each other what is confused.
