@@ -3,7 +3,7 @@
 Chapter: pytorch/counting.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from math import prod
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from resnet_tutorial.models import ResNet
 from resnet_tutorial.models.shortcuts import on_shortcuts
@@ -119,6 +119,31 @@ def stage_table(model: ResNet, image_shape: tuple[int, int, int] = (3, 32, 32)) 
         macs = sum(call.macs for call in mine)
         rows.append(StageRow(name, mine[-1].shape, parameters, macs, field + (side - 1) * jump))
     return rows
+
+
+def bytes_for_backward(model: nn.Module, loss: Callable[[], Tensor]) -> int:
+    """Bytes that computing `loss()` saves for the backward pass, beside the weights of `model`.
+
+    Each map once, however many layers keep it. It is what training needs in memory and prediction
+    does not. Chapter: practice/it_does_not_train.
+
+    >>> net, x = nn.Linear(3, 4), torch.zeros(5, 3)  # keeps the input, and the loss's own square
+    >>> bytes_for_backward(net, lambda: net(x).square().sum()) == 4 * (5 * 3 + 5 * 4)
+    True
+    """
+    kept: dict[int, int] = {}  # by address
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor.detach()  # alive, so that no address comes twice
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        alive = loss()
+    for tensor in (*model.parameters(), *model.buffers()):
+        kept.pop(tensor.untyped_storage().data_ptr(), None)
+    del alive
+    return sum(kept.values())
 
 
 def _reach(modules: Iterable[nn.Module], aside: set[nn.Module]) -> tuple[int, int]:

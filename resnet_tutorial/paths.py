@@ -41,3 +41,12 @@ def readable(path: str | os.PathLike) -> Path:
     if path.exists() and not path.is_file():
         raise Mistake(f"{path}: expected a file, got a pipe, a socket or a device")
     return path
+
+
+def printable(text: str) -> str:
+    """A name as it can be printed, whatever bytes it has.
+
+    >>> printable("a\\udce9.png")
+    'a\\\\udce9.png'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -87,6 +87,7 @@ INTERNAL = {
     "train.loop",
     "train.state",
     "train.stream",
+    "train.meter",
     "train.stopping",
 }
 DIRECTIVE = re.compile(r"automodule:: resnet_tutorial\.([\w.]+)(?:\n   :members:(.*))?")

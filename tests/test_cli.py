@@ -20,7 +20,7 @@ from PIL import Image
 
 from resnet_tutorial import data, experiments, files, records, train
 from resnet_tutorial.cli import is_mistake, main, recipes
-from resnet_tutorial.cli.parser import parse
+from resnet_tutorial.cli.parser import COMMANDS, parse
 from resnet_tutorial.cli.text import table
 from resnet_tutorial.experiments import Experiment, kinds
 from resnet_tutorial.train.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
@@ -101,7 +101,7 @@ def run(*arguments, **settings):
 def test_alone_it_prints_the_help(call, arguments):
     code, out, err = call(*arguments)
     assert (code, err) == (0, "")
-    for command in ("train", "evaluate", "export", "describe", "reproduce", "data"):
+    for command in COMMANDS:
         assert re.search(rf"{command} +[A-Z]", out), command
 
 
@@ -112,6 +112,7 @@ def test_alone_it_prints_the_help(call, arguments):
         "evaluate",
         "export",
         "predict",
+        "report",
         "describe",
         "reproduce",
         "data list",

@@ -12,6 +12,7 @@ from resnet_tutorial.cli.pictures import Pictures
 from resnet_tutorial.cli.recipes import RECIPES
 from resnet_tutorial.cli.text import PROGRAM, shape, table
 from resnet_tutorial.names import lookup
+from resnet_tutorial.paths import printable
 
 NOT_VERIFIED = (
     "not verified: the sizes are right, but no fingerprint is known, and the archive with the "
@@ -115,7 +116,7 @@ class Check:
         if len(inspection.broken) == len(inspection.seen):
             raise decoders.broken(inspection.broken, len(inspection.seen))
         dataset = streamed.of_listing(inspection.good, size, workers=workers)
-        print(pictures.printed(f"{dataset.label}, {path}"))
+        print(printable(f"{dataset.label}, {path}"))
         for line in pictures.described(inspection, dataset):
             print(line)
         print(f"fingerprint {dataset.fingerprint}")
@@ -125,7 +126,7 @@ class Check:
         self._draw(inspection.good, dataset)
         if inspection.broken and not skip:
             raise decoders.broken(inspection.broken, len(inspection.seen))
-        print(pictures.printed(pictures.verdict(self.name, inspection, dataset, size)))
+        print(printable(pictures.verdict(self.name, inspection, dataset, size)))
         return 0
 
     def _draw(self, found, dataset) -> None:

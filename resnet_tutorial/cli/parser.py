@@ -19,6 +19,7 @@ from resnet_tutorial.cli.exporting import Export
 from resnet_tutorial.cli.networks import Describe
 from resnet_tutorial.cli.predicting import Predict
 from resnet_tutorial.cli.recipes import FIRST, REGISTRY, starting_from
+from resnet_tutorial.cli.reporting import Report
 from resnet_tutorial.cli.reproducing import Reproduce
 from resnet_tutorial.cli.text import PROGRAM
 from resnet_tutorial.cli.training import Evaluate, Train
@@ -33,6 +34,7 @@ COMMANDS = {
     "evaluate": Evaluate,
     "export": Export,
     "predict": Predict,
+    "report": Report,
     "describe": Describe,
     "reproduce": Reproduce,
     "data": Data,

@@ -8,6 +8,7 @@ from tyro.conf import FlagCreatePairsOff, arg
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.cli.text import PROGRAM, shape, table
+from resnet_tutorial.paths import printable
 
 SHOWN = 8  # pairs, and classes, that are named
 
@@ -44,15 +45,6 @@ class Pictures:
         return data.load(name, **self.settings())
 
 
-def printed(text: str) -> str:
-    """A name as it can be printed, whatever bytes it has.
-
-    >>> printed("a\\udce9.png")
-    'a\\\\udce9.png'
-    """
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def described(inspection, dataset) -> Iterator[str]:
     """Lines on a folder of pictures: what is there, how it looks, what was left out and why."""
     found = inspection.found
@@ -61,19 +53,19 @@ def described(inspection, dataset) -> Iterator[str]:
     yield f"{sizes} of {shape(dataset.image_shape)} in {len(dataset.classes)} classes{streamed}"
     if found.drawn:
         yield f"the folder has no train and val: of each class {found.drawn}"
-    yield printed(table([("class", "training", "test"), *inspection.counts()]))
+    yield printable(table([("class", "training", "test"), *inspection.counts()]))
     small, median, large = map(shape, inspection.sizes())
     yield f"width x height: smallest {small}, median {median}, largest {large}"
     modes = (f"{mode} {count:,}" for mode, count in inspection.modes.most_common())
     yield f"modes (Pillow's names): {', '.join(modes)}"
     yield _channels(dataset)
     left_out = (f"{count:,} {why}" for why, count in sorted(found.left_out.items()))
-    yield f"left out: {printed(', '.join(left_out)) or 'nothing'}"
+    yield f"left out: {printable(', '.join(left_out)) or 'nothing'}"
     if bad := inspection.broken:
         yield f"broken: {len(bad):,}"
     if few := inspection.few():
         more = f" and {len(few) - SHOWN} more" if len(few) > SHOWN else ""
-        yield printed(
+        yield printable(
             f"fewer than 20 training pictures: {', '.join(few[:SHOWN])}{more}; add some, or expect "
             "little of these classes"
         )
@@ -94,7 +86,7 @@ def duplicates(inspection) -> Iterator[str]:
     )
     for pair in sorted(pairs, key=lambda p: (not p.across, not p.classes_differ))[:SHOWN]:
         why = " (across the split)" * pair.across + " (different classes)" * pair.classes_differ
-        yield printed(f"  {pair.names[0]} ~ {pair.names[1]}{why}")
+        yield printable(f"  {pair.names[0]} ~ {pair.names[1]}{why}")
     if across:
         yield "the test error is too low by what was learned by heart: delete one of each pair"
     if not alike:

@@ -15,7 +15,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from resnet_tutorial import Mistake
 from resnet_tutorial.cli.streams import tell
 from resnet_tutorial.cli.training import DataSaid, Device, ModelSaid, device_called
-from resnet_tutorial.paths import expanded
+from resnet_tutorial.paths import expanded, printable
 
 Flag = FlagCreatePairsOff[bool]
 HEAD = 4096  # bytes of stdin that tell names from a picture
@@ -79,7 +79,7 @@ class Predict:
         return len(group) - len(prepared)
 
     def _print(self, name: str, probabilities: dict[str, float]) -> None:
-        name = name.encode(errors="surrogateescape").decode(errors="replace")
+        name = printable(name)
         if self.json:
             line = json.dumps({"file": name, "probabilities": probabilities})
         else:

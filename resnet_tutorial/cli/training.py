@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.cli import recipes
 from resnet_tutorial.cli.pictures import Pictures
 from resnet_tutorial.cli.pretrained import Pretrained
 from resnet_tutorial.cli.text import shape
+from resnet_tutorial.cli.watching import Flag, Watching
 from resnet_tutorial.names import lookup
 from resnet_tutorial.paths import expanded
 from resnet_tutorial.train.recipe import Recipe
 
-Flag = FlagCreatePairsOff[bool]
 Device = Annotated[
     str | None, arg(metavar="DEVICE", help_behavior_hint="(default: the GPU when there is one)")
 ]
@@ -54,8 +54,7 @@ class Train:
     """The folder for checkpoints, record.json and model.safetensors."""
     resume: Flag = False
     """Go on from the last checkpoint in --out, or start when there is none."""
-    plot: Flag = False
-    """Draw the errors after each epoch to curves.png in --out."""
+    watching: OmitArgPrefixes[Watching] = field(default_factory=Watching)
     device: Device = None
     """Where to compute: cpu, cuda, cuda:1."""
     compile: Flag = False
@@ -69,8 +68,9 @@ class Train:
 
         lookup(models.ARCHITECTURES, self.model, "model")  # before the data, which take long
         out = None if self.out is None else expanded(self.out)
-        if out is None and (self.resume or self.plot):
-            raise Mistake(f"--{'resume' if self.resume else 'plot'} needs --out FOLDER")
+        if out is None and self.resume:
+            raise Mistake("--resume needs --out FOLDER")
+        self.watching.verify(out)
         if not 0 <= self.seed <= MOST_SEED:
             raise Mistake(f"--seed must be in 0 to {MOST_SEED}, got {self.seed}")
         device = device_called(self.device)
@@ -79,6 +79,9 @@ class Train:
         net, dataset, tuning = self.pretrained.begun(self.model, dataset, new)
         with on_idle_cores() as threads:
             self._announce(net, dataset, f"device {device}, threads {threads}")
+            if self.watching.check:
+                return self.watching.try_out(net, dataset, self.recipe, self.seed, device, tuning)
+            watch = self.watching.watch(out)
             record = train.fit(
                 net,
                 dataset,
@@ -90,6 +93,7 @@ class Train:
                 progress=True,
                 compile=self.compile,
                 tuning=tuning,
+                watch=watch,
             )
         return self._report(record, out)
 
@@ -120,9 +124,7 @@ class Train:
             print("Nothing was kept; --out FOLDER keeps the weights and the record.")
         else:
             kept = ["model.safetensors", "record.json"]
-            if self.plot:
-                _plot(record, out / "curves.png")
-                kept.append("curves.png")
+            kept += ["curves.png"] * self.watching.plot
             print(f"{out}: {', '.join(kept)}")
         if record.problem:
             print(record.problem, file=sys.stderr)
@@ -146,43 +148,52 @@ class Evaluate:
 
     def run(self) -> int:
         """Prints both errors."""
-        from resnet_tutorial import models, train
-        from resnet_tutorial.models import weights
+        from resnet_tutorial import train
 
-        path = weights.located(self.weights)
-        about = weights.load(path)[1]
-        name, images = network_and_data(path, about, self.model, self.data)
-        device = device_called(self.device)
-        dataset = self.pictures.load(images)
-        net = models.build(name, None, dataset.image_shape[0], weights=path).to(device)
-        if net.inputs is not None:
-            dataset = dataset.normalized_as(net.inputs)
-        if net.architecture.num_classes != len(dataset.classes):
-            raise Mistake(
-                f"{path} is for {net.architecture.num_classes} classes, {dataset.label} has "
-                f"{len(dataset.classes)}; name the data that it was trained on"
-            )
-        recipe = recipes.read(about["recipe"]) if "recipe" in about else None
+        net, dataset, recipe, about = trained(
+            self.weights, self.model, self.data, self.pictures, self.device
+        )
         errors = [f"{error:.2%}" for error in train.evaluate(net, dataset, recipe)]
-        print(f"{name} on {dataset.label}: training error {errors[0]}, test error {errors[1]}")
-        if about.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
-            print(f"These are not the images that it was trained on ({about['data']}).")
+        print(f"{net.name} on {dataset.label}: training error {errors[0]}, test error {errors[1]}")
+        tell_other_images(about, dataset)
         return 0
 
 
-def network_and_data(
-    path: Path, about: dict, model: str | None, data: str | None
-) -> tuple[str, str]:
-    """The names that were given, or else those that the file says. ValueError where none is."""
-    from resnet_tutorial import models
+def trained(
+    place: Path, model: str | None, images: str | None, pictures: Pictures, device: str | None
+) -> tuple:
+    """The trained net on its device, its data, its recipe or None, and what its file says.
 
-    name, images = model or about.get("model"), data or about.get("data")
-    if name is None or images is None:
+    `place` is the folder of a run, or a file of weights; `model` and `images` are asked for where
+    the file does not say them. ValueError when that does not fit.
+    """
+    from resnet_tutorial import models
+    from resnet_tutorial.models import weights
+
+    path = weights.located(place)
+    about = weights.load(path)[1]
+    name, source = model or about.get("model"), images or about.get("data")
+    if name is None or source is None:
         raise Mistake(f"{path} does not say what it is; give both --model and --data")
     lookup(models.ARCHITECTURES, name, "model")
-    if data is None and images.startswith("folder:"):
-        raise Mistake(f"{path} was trained on {images}; say where it is: --data folder:PATH")
-    return name, images
+    if images is None and source.startswith("folder:"):
+        raise Mistake(f"{path} was trained on {source}; say where it is: --data folder:PATH")
+    on, dataset = device_called(device), pictures.load(source)
+    net = models.build(name, None, dataset.image_shape[0], weights=path).to(on)
+    if net.inputs is not None:
+        dataset = dataset.normalized_as(net.inputs)
+    if net.architecture.num_classes != len(dataset.classes):
+        raise Mistake(
+            f"{path} is for {net.architecture.num_classes} classes, {dataset.label} has "
+            f"{len(dataset.classes)}; name the data that it was trained on"
+        )
+    return net, dataset, recipes.read(about["recipe"]) if "recipe" in about else None, about
+
+
+def tell_other_images(about: dict, dataset) -> None:
+    """Says so when `dataset` is not what the net was trained on."""
+    if about.get("data_fingerprint", dataset.fingerprint) != dataset.fingerprint:
+        print(f"These are not the images that it was trained on ({about['data']}).")
 
 
 def _network(name: str, seed: int, dataset, **settings):
@@ -211,15 +222,3 @@ def device_called(name: str | None):
         reason = str(error).splitlines()[0]
         raise Mistake(f"--device {name} cannot be used ({reason}); leave it out") from None
     return torch.device(name)
-
-
-def _plot(record, path: Path) -> None:
-    from resnet_tutorial import figures
-
-    epochs = range(1, len(record.curve) + 1)
-    errors = {
-        "training": [100 * epoch.train_error for epoch in record.curve],
-        "test": [100 * epoch.test_error for epoch in record.curve],
-    }
-    series = {part: (epochs, values) for part, values in errors.items()}
-    figures.lines(series, "epoch", "error (%)").figure.savefig(path)

@@ -28,6 +28,7 @@ class Split:
 
     images: UInt8[np.ndarray, "n c h w"]
     labels: Int64[np.ndarray, " _"]  # n of them; checked below, with a message
+    names: np.ndarray | None = None  # of the files that they came from
 
     def __post_init__(self):
         for name, array, kind in (("images", self.images, np.uint8),
@@ -54,7 +55,8 @@ class Split:
 
     def take(self, indices) -> "Split":
         """The images and labels at `indices` (any NumPy index)."""
-        return Split(self.images[indices], self.labels[indices])
+        names = None if self.names is None else self.names[indices]
+        return Split(self.images[indices], self.labels[indices], names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +158,10 @@ class Dataset:
         if self.normalization is not None:
             return self.normalization.mean
         return self.train.images.mean(0).astype(np.float32)
+
+    def pictures(self, part: Split) -> UInt8[np.ndarray, "n c h w"]:
+        """The images of `part` as a network is shown them, before they are normalised."""
+        return part.images
 
     def normalize(self, images: UInt8[np.ndarray, "n c h w"]) -> Float32[np.ndarray, "n c h w"]:
         """Images with the training set's mean 0 and standard deviation 1 in each channel.

@@ -67,8 +67,8 @@ def resident(found: Listing, size: int | None, skip_broken: bool) -> Dataset:
     border = len(found.train)
     return Dataset(
         name_of(found),
-        Split(images[:border], found.train.labels),
-        Split(images[border:], found.test.labels),
+        Split(images[:border], found.train.labels, found.train.names),
+        Split(images[border:], found.test.labels, found.test.names),
         found.classes,
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.data import decode
@@ -79,6 +79,11 @@ class Photos(Dataset):
         if bad := [result for result in found if isinstance(result, Mistake)]:
             raise broken(bad, len(sample))
         return np.sum(found, 0)
+
+    def pictures(self, part: Files) -> UInt8[np.ndarray, "n 3 h w"]:
+        """The photos of `part` as a network is shown them in evaluation, decoded now."""
+        squares = [decode.center(path, self.size, self.crop_pct) for path in part.paths]
+        return np.stack(squares).transpose(0, 3, 1, 2)
 
     @property
     def pixel_mean(self) -> Float32[np.ndarray, "c h w"]:

@@ -64,6 +64,11 @@ class Batches:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the part holds on the device."""
+        return self.images.nbytes + self.labels.nbytes
+
     def take(self, indices: Tensor | slice) -> "Batches":
         """The images and labels at `indices`."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])

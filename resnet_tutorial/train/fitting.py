@@ -16,9 +16,11 @@ from resnet_tutorial.train.checks import check_network, check_recipe, check_seed
 from resnet_tutorial.train.distributed import joined
 from resnet_tutorial.train.evaluation import autocast, whole_float32
 from resnet_tutorial.train.loop import Training
+from resnet_tutorial.train.meter import Meter
 from resnet_tutorial.train.recipe import Recipe
 from resnet_tutorial.train.stopping import Stop
 from resnet_tutorial.train.tuning import Tuning
+from resnet_tutorial.train.watch import Watch
 
 
 def best_device() -> torch.device:
@@ -44,6 +46,7 @@ def fit(
     progress: bool = False,
     compile: bool = False,
     tuning: Tuning | None = None,
+    watch: Watch | None = None,
 ) -> Record:
     """Trains `model` in place and returns the Record of the run.
 
@@ -56,9 +59,10 @@ def fit(
     With a `folder`, the state is saved there every half minute, and on Ctrl-C, SIGTERM or SIGHUP,
     which then raise Interrupted; `resume` goes on from it, on the CPU in float32 with as many
     threads to the same weights, bit by bit. `progress` shows a bar. `compile` hands the network to
-    torch.compile. Under torchrun all processes share each batch, and the first one reads and
-    writes. Float32 is not rounded to TF32. `tuning` says how pretrained weights are trained on; a
-    warning tells when the images are not normalised as for them (`dataset.normalized_as`).
+    torch.compile. `watch` is told how it goes and changes nothing. Under torchrun all processes
+    share each batch, and the first one reads and writes. Float32 is not rounded to TF32. `tuning`
+    says how pretrained weights are trained on; a warning tells when the images are not normalised
+    as for them (`dataset.normalized_as`).
 
     Raises ValueError for a recipe that does not fit the images, a network that does not fit the
     classes, and a folder that holds another run, or one that `resume` was not asked for.
@@ -81,6 +85,9 @@ def fit(
             stack.callback(layers.thaw, model)
         training = Training(model, dataset, recipe, seed, world, tuning)
         stack.callback(training.train.close)
+        if watch is not None:
+            training.meter = Meter(watch)
+            stack.callback(training.meter.close, training)
         share = recipe.batch_size // world.size
         with autocast(device, recipe):
             check_network(model, training.train, len(dataset.classes), share)

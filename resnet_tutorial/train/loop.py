@@ -61,6 +61,7 @@ class Training(State):
             self.losses[i] = self.take_step(forward, batch)
             self.step += 1
             bar.update(self.recipe.batch_size)
+            self.meter.step(self)
             if i + 1 < self.per_epoch:
                 if self.step % CHECK_EVERY == 0 and not self.loss_is_finite(bar):
                     break
@@ -74,16 +75,23 @@ class Training(State):
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(self.step) * group.get("factor", 1)
         self.seed_random()
-        images, labels = self.train.augmented(batch, self.generator, self.world.share)
+        images, labels = self.meter.fetch(
+            lambda: self.train.augmented(batch, self.generator, self.world.share)
+        )
         with autocast(images.device, recipe):
             logits = forward(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
-        if recipe.clip < math.inf:
-            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
-        self.optimizer.step()
+        with self.meter.update(self):
+            if recipe.clip < math.inf:
+                nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+            self.optimizer.step()
         return loss.detach()
+
+    def watched(self) -> bool:
+        """Whether a Watch hears of the coming step."""
+        return (self.step + 1) % CHECK_EVERY == 0 or (self.step + 1) % self.per_epoch == 0
 
     def rate(self, step: int) -> float:
         """The learning rate of `step`."""
@@ -107,6 +115,10 @@ class Training(State):
         """The losses of the present epoch, over all processes, on the CPU."""
         return self.world.mean(self.losses[: (self.step - 1) % self.per_epoch + 1])
 
+    def recent_loss(self) -> float:
+        """Mean of the last losses of the epoch, at most as many as lie between two checks."""
+        return self.epoch_losses()[-CHECK_EVERY:].mean().item()
+
     def loss_is_finite(self, bar: tqdm) -> bool:
         """Shows the loss; whether it is still finite."""
         losses = self.epoch_losses()
@@ -129,6 +141,7 @@ class Training(State):
             self.diverged(f"loss {losses[broken[0]].item()} in step {step + 1}", step)
         elif not checkpoint.finite(self.model.state_dict()):
             self.diverged(f"a weight is not finite after step {self.step}", self.step - 1)
+        self.meter.epoch(self)
 
     def diverged(self, what: str, step: int) -> None:
         """Ends the run: `what` is not finite, because of `step`."""

@@ -18,6 +18,7 @@ from resnet_tutorial.train import checkpoint, layers
 from resnet_tutorial.train.batches import Batches
 from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.evaluation import guessing
+from resnet_tutorial.train.meter import Unwatched
 from resnet_tutorial.train.recipe import Recipe
 from resnet_tutorial.train.stopping import Stop
 from resnet_tutorial.train.tuning import Tuning
@@ -55,7 +56,7 @@ class State:
         device = next(model.parameters()).device
         self.model, self.recipe, self.world = model, recipe, world
         self.folder: checkpoint.RunFolder | None = None
-        self.stop = Stop()
+        self.stop, self.meter = Stop(), Unwatched()
         self.train = Batches.of(dataset, dataset.train, device, recipe)
         self.test = Batches.of(dataset, dataset.test, device, recipe)
         self.tuning, self.inputs = tuning, dataset.inputs(recipe.per_pixel_mean)

@@ -78,6 +78,11 @@ class Stream:
         return len(self.labels)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that the part holds on the device: the pictures stay in their files."""
+        return self.labels.nbytes
+
+    @property
     def images(self) -> UInt8[Tensor, "n 3 h w"]:
         """The shape of all images, as the network sees them; there are no pixels in it."""
         return torch.empty(len(self), *self.photos.image_shape, dtype=torch.uint8, device="meta")
