@@ -31,7 +31,9 @@ MAY_IMPORT = {
     "figures": {"records", "data", "models", "palette"},
     "check": {"scratch", "models"},
     "train": {"data", "files", "records", "models"},
-    "experiments": {"names", "models", "data", "records", "surgery", "train", "counts"},
+    "experiments": {
+        *("names", "files", "models", "data", "records", "surgery", "train", "counts"),
+    },
     "cli": {
         *("names", "paths", "models", "data", "train", "experiments", "counts", "figures"),
     },

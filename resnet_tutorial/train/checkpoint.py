@@ -213,10 +213,14 @@ def restore(
     """Undoes `snapshot`: each tensor goes where it was, in the memory order it had there.
 
     Raises ValueError, and changes nothing, unless these are the tensors of such a network: of the
-    momentum all or none.
+    momentum all that is trained, or none.
     """
     own = {f"model.{name}": value for name, value in model.state_dict().items()}
-    momentum = {f"momentum.{name}": value for name, value in model.named_parameters()}
+    momentum = {
+        f"momentum.{name}": value
+        for name, value in model.named_parameters()
+        if value.requires_grad  # frozen ones have none
+    }
     if any(name.startswith("momentum.") for name in tensors):
         own |= momentum
     for name in sorted(own.keys() | tensors.keys() - {"losses"}):
