@@ -111,7 +111,7 @@ class Scratch(Run):
         """Multiply-adds of all forward passes."""
         entry, net = data.CATALOGUE[self.data], models.build(self.model, **dict(self.parts))
         shown = self.pictures * self.passes * entry.classes
-        return shown * counts.count_macs(net, entry.image_shape)
+        return float(shown * counts.count_macs(net, entry.image_shape))
 
     def few(self) -> data.Dataset:
         """The sample, each picture `passes` times, and the pictures that it is judged on."""
