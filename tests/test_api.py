@@ -46,6 +46,7 @@ INTERNAL = {
     "drawings.svg",
     "drawings.trace",
     "drawings.training",
+    "drawings.tuning",
     "data.arrays",
     "data.catalogue",
     "data.cifar",

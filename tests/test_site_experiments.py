@@ -92,6 +92,15 @@ def test_the_interval_is_students():
     assert site_experiments.with_interval([0.125]) == "12.50 (one seed)"
 
 
+def test_runs_of_one_net_in_other_settings_are_not_averaged():
+    one, two, three = experiments.recorded("digits_long")[:3]
+    two = replace(two, recipe={**two.recipe, "lr": 0.7})
+    three = replace(three, variant={**three.variant, "frozen": "2"})
+    table = site_experiments.results([one, two, three])
+    assert len(table.splitlines()) == 5 and "(one seed)" in table
+    assert "plain56, rate 0.7 |" in table and "frozen 2 |" in table
+
+
 def test_a_run_that_diverged_is_counted_and_not_averaged():
     one, two, three = experiments.recorded("digits_long")[:3]
     diverged = replace(two, status="diverged: loss nan in step 3", curve=())

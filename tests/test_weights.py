@@ -106,7 +106,9 @@ def test_shipped_weights_make_the_errors_that_they_state(model, name):
         pytest.skip(f"{name} is not on this machine: {error}"[:120])
     about = weights.load(weights.find(model, name))[1]
     recipe = Recipe(per_pixel_mean=about["recipe"]["per_pixel_mean"])
-    net = models.build(model, weights=name)
+    runs = experiments.EXPERIMENTS[about["experiment"]].runs
+    parts = next(run.parts for run in runs if (run.model, run.seed) == (model, about["seed"]))
+    net = models.build(model, weights=name, **dict(parts))
     images = train.Batches.of(dataset, dataset.test.take(slice(2000)), "cpu", recipe)
     expected = about["test_error"]
     deviation = (expected * (1 - expected) / 2000) ** 0.5
