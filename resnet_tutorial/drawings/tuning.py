@@ -22,7 +22,7 @@ from resnet_tutorial.drawings.svg import (
 )
 from resnet_tutorial.palette import OTHERS, PLAIN
 
-WIDE, TALL = 92, 34  # a part of a net
+WIDE, TALL = 78, 34  # a part of a net
 ARM_COLORS = (PLAIN, RESIDUAL, *OTHERS)
 
 
@@ -41,7 +41,7 @@ def frozen(nets: Mapping[str, nn.Module], shape: tuple[int, int, int]) -> Drawin
     """
     panels, said = [], []
     for title, net in nets.items():
-        canvas, parts = Canvas(WIDE + 8), _parts(net, shape)
+        canvas, parts = Canvas(WIDE + 4), _parts(net, shape)
         middle, y = canvas.width / 2, 26.0
         canvas.text(middle, 8, title, SMALL, anchor="middle", weight="700")
         for name, modules, size in parts:
@@ -57,7 +57,7 @@ def frozen(nets: Mapping[str, nn.Module], shape: tuple[int, int, int]) -> Drawin
                   for word in ("frozen", "trained")}  # fmt: skip
         both = "; ".join(f"{', '.join(names)} {word}" for word, names in groups.items() if names)
         said.append(f"{title}: {both}, {share} of its parameters.")
-    return Drawing(row(panels, gap=4), " ".join(said))
+    return Drawing(row(panels, gap=2), " ".join(said))
 
 
 def trains(modules: Sequence[nn.Module]) -> bool:

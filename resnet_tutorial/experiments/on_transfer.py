@@ -67,4 +67,9 @@ EXPERIMENTS = {
             for seed in SEEDS
         ],
     ),
+    "transfer_patience": Experiment(
+        "Does a net from scratch catch up at 250 pictures a class in three times as many steps?",
+        "practice/fine_tuning",
+        [few("scratch", 250, RATES["scratch"], seed, passes=6) for seed in SEEDS],
+    ),
 }
