@@ -231,7 +231,8 @@ def report(net_or_predictions, dataset: Dataset, recipe: "Recipe | None" = None)
     p = np.asarray(p)
     beyond = range(len(dataset.classes), p.shape[1] if p.ndim == 2 else 0)
     classes = (*dataset.classes, *(f"output {i}" for i in beyond))
-    return Report.of(p, dataset.test.labels, classes, dataset.test.names)
+    names = dataset.test.names
+    return Report.of(p, dataset.test.labels, classes, None if names is None else names.tolist())
 
 
 def _probabilities(net: "nn.Module", dataset: Dataset, recipe: "Recipe | None"):

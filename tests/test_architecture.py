@@ -44,7 +44,9 @@ MAY_IMPORT = {
     },
     "predict": {"data", "models", "inputs", "train", "paths"},
     "reports": {"calibration", "data", "error_rates", "paths", "train"},
-    "experiments": {"names", "models", "data", "records", "surgery", "train", "counts"},
+    "experiments": {
+        *("names", "files", "models", "data", "records", "surgery", "train", "counts"),
+    },
     "cli": {
         *("names", "paths", "files", "models", "data", "train", "experiments", "counts"),
         *("reports", "figures", "figures_of_runs", "deploy", "predict"),

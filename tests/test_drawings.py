@@ -329,6 +329,18 @@ def examples():
     yield "blocks", lambda: drawings.blocks(pair, (16, 8, 8))
     yield "preact", lambda: drawings.blocks(order, (16, 8, 8))
     yield "options", lambda: drawings.shortcuts({"A": option_a(2, 4, 2)}, (2, 4, 4))
+    probe, half = (models.build("resnet8", in_channels=1) for _ in range(2))
+    for part in (probe.conv1, probe.bn1, *probe.stages, half.conv1, half.bn1, half.layer1):
+        part.requires_grad_(False)
+    yield (
+        "frozen",
+        lambda: drawings.frozen({"whole": small, "half": half, "probe": probe}, (1, 8, 8)),
+    )
+    ways = {"scratch": [0.91, 0.93], "1 frozen": [0.7, 0.72], "probe": [0.6, 0.61]}
+    yield (
+        "errors",
+        lambda: drawings.errors({"10 pictures": ways, "50 pictures": ways}, "test error"),
+    )
     yield "stages50", lambda: drawings.stages(models.build("resnet50"), (3, 224, 224))
     yield "stages20", lambda: drawings.stages(models.build("plain20"), (3, 8, 8))
     yield (
@@ -979,3 +991,27 @@ def test_shares_show_every_image_once_in_its_process(size):
     assert f"process 1 takes 1, {1 + size}" in drawing.alt
     with pytest.raises(ValueError, match="every image in one part"):
         drawings.batch_shares(images, parts_of(size)[:-1])
+
+
+def test_frozen_parts_are_dashed_and_the_share_is_counted():
+    net = models.build("resnet8", num_classes=7, in_channels=1)
+    for part in (net.conv1, net.bn1, net.layer1):
+        part.requires_grad_(False)
+    net.train()
+    drawing = drawings.frozen({"a net": net}, (1, 8, 8))
+    _, *boxes = re.findall(r"<rect [^>]*>", drawing.svg)  # the first is the card
+    assert ["stroke-dasharray" in box for box in boxes] == [True, True, False, False, False]
+    trained = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    share = trained / sum(p.numel() for p in net.parameters())
+    assert f"stem, stage 1 frozen; stage 2, stage 3, head trained, {share:.0%}"[:-1] in drawing.alt
+    assert "7 classes" in drawing.svg and net.training
+
+
+def test_a_dot_for_every_run_stands_at_its_error():
+    groups = {"few": {"a": [0.9, 0.8], "b": [0.7]}, "many": {"a": [0.5], "b": [0.4, 0.45]}}
+    svg = drawings.errors(groups, "test error").svg
+    places = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', svg)]
+    values = [90, 80, 70, 50, 40, 45]
+    slope, offset = np.polyfit(values, places, 1)
+    assert slope > 0 and np.allclose(np.polyval([slope, offset], values), places, atol=0.3)
+    assert len(set(re.findall(r'<circle[^>]*fill="([^"]+)"', svg))) == 2

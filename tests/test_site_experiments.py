@@ -28,8 +28,12 @@ CHAPTERS = {
 
 
 def named(text):
-    """The experiments whose names stand in `text` in full."""
-    return {word for word in re.findall(r"\b\w+\b", text) if word in EXPERIMENTS}
+    """The experiments whose names stand in `text` in full, quoted or in a command."""
+    return {
+        word
+        for word in re.findall(r"(?<=[\"`' ])\w+(?=[\"`' ,.])", text)
+        if word in EXPERIMENTS and ("_" in word or f'"{word}"' in text)
+    }  # "transfer" is a word, too
 
 
 def composed(text):
@@ -90,6 +94,15 @@ def test_the_interval_is_students():
     mean, half = map(float, site_experiments.with_interval(values).split(" ± "))
     assert (mean - half, mean + half) == pytest.approx(tuple(found), abs=0.011)
     assert site_experiments.with_interval([0.125]) == "12.50 (one seed)"
+
+
+def test_runs_of_one_net_in_other_settings_are_not_averaged():
+    one, two, three = experiments.recorded("digits_long")[:3]
+    two = replace(two, recipe={**two.recipe, "lr": 0.7})
+    three = replace(three, variant={**three.variant, "frozen": "2"})
+    table = site_experiments.results([one, two, three])
+    assert len(table.splitlines()) == 5 and "(one seed)" in table
+    assert "plain56, rate 0.7 |" in table and "frozen 2, rate 0.05 |" in table
 
 
 def test_a_run_that_diverged_is_counted_and_not_averaged():

@@ -63,7 +63,9 @@ def test_a_file_of_tensors_alone_is_enough(trained, tmp_path):
 
 
 def test_unknown_and_truncated_weights(trained, tmp_path):
-    with pytest.raises(ValueError, match="'x'; there are fashion_mnist; or name a file, as in"):
+    with pytest.raises(
+        ValueError, match="'x'; there are fashion_mnist, tiny-imagenet-150; or name a file, as in"
+    ):
         models.build("resnet20", weights="x")
     with pytest.raises(ValueError, match="'imagenet'; there are .*; imagenet has resnet18, .*152;"):
         models.build("resnet20", weights="imagenet")
@@ -142,7 +144,9 @@ def test_shipped_weights_make_the_errors_that_they_state(model, name):
         pytest.skip(f"{name} is not on this machine: {error}"[:120])
     about = weights.load(weights.find(model, name))[1]
     recipe = Recipe(per_pixel_mean=about["recipe"]["per_pixel_mean"])
-    net = models.build(model, weights=name)
+    runs = experiments.EXPERIMENTS[about["experiment"]].runs
+    parts = next(run.parts for run in runs if (run.model, run.seed) == (model, about["seed"]))
+    net = models.build(model, weights=name, **dict(parts))
     images = train.Batches.of(dataset, dataset.test.take(slice(2000)), "cpu", recipe)
     expected = about["test_error"]
     deviation = (expected * (1 - expected) / 2000) ** 0.5

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from resnet_tutorial import Mistake
-from resnet_tutorial.data import cifar, fashion, sources
+from resnet_tutorial.data import cifar, fashion, sources, tiny_imagenet
 from resnet_tutorial.data.dataset import Dataset
 from resnet_tutorial.data.digits import digits
 
@@ -96,5 +96,23 @@ CATALOGUE = {
         image_shape=cifar.SHAPE,
         classes=100,
         source=sources.Archive(cifar.CIFAR100, cifar.FOLDER100),
+    ),
+    "tiny-imagenet-150": Entry(
+        label="Tiny ImageNet at 32x32, 150 classes",
+        load=tiny_imagenet.source,
+        sizes=(75_000, 7_500),
+        image_shape=tiny_imagenet.SHAPE,
+        classes=150,
+        source=sources.TinyImageNet("tiny-imagenet-150"),
+        fingerprint="6585d441bda07eb7",
+    ),
+    "tiny-imagenet-50": Entry(
+        label="Tiny ImageNet at 32x32, 50 other classes",
+        load=tiny_imagenet.target,
+        sizes=(25_000, 2_500),
+        image_shape=tiny_imagenet.SHAPE,
+        classes=50,
+        source=sources.TinyImageNet("tiny-imagenet-50"),
+        fingerprint="e1420b2bbb292c84",
     ),
 }

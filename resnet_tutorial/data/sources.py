@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 from resnet_tutorial import Mistake
-from resnet_tutorial.data import cifar, fashion
+from resnet_tutorial.data import cifar, fashion, tiny_imagenet
 from resnet_tutorial.download import Remote, home, sha256
 
 
@@ -110,7 +110,30 @@ class ArchiveOrJpegCopy(Archive):
         return super().place() or JpegCopy().place()
 
 
-Source = BuiltIn | FashionFiles | Archive | JpegCopy
+class TinyImageNet:
+    """A part of Tiny ImageNet, never downloaded: its authors give no checksum."""
+
+    downloadable = False
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def place(self) -> str | None:
+        """The array file, else the unpacked folder; None when there is neither."""
+        kept = tiny_imagenet.kept(self.name)
+        found = kept if kept.is_file() else tiny_imagenet.place()
+        return None if found is None else str(found)
+
+    def fetch(self) -> None:
+        """Raises ValueError, saying where the folder should be, when it is not there."""
+        if self.place() is None:
+            tiny_imagenet.source()
+
+    def verify(self) -> bool:
+        return False
+
+
+Source = BuiltIn | FashionFiles | Archive | JpegCopy | TinyImageNet
 
 
 def _unlike(archive: Path, folder: Path) -> Path | None:

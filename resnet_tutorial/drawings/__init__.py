@@ -16,6 +16,7 @@ from resnet_tutorial.drawings.norm import norm_axes, removed, statistics
 from resnet_tutorial.drawings.plane import arms, decay_triangle, discs, turns
 from resnet_tutorial.drawings.svg import Canvas, Drawing
 from resnet_tutorial.drawings.training import bars, batch_shares, intervals, schedules
+from resnet_tutorial.drawings.tuning import errors, frozen
 
 __all__ = [
     "Canvas",
@@ -32,8 +33,10 @@ __all__ = [
     "decay_triangle",
     "descents",
     "discs",
+    "errors",
     "field",
     "flow",
+    "frozen",
     "half_circles",
     "histogram",
     "im2col",

@@ -15,7 +15,13 @@ from pathlib import Path
 from statistics import median
 
 from resnet_tutorial import Mistake, data, names, records
-from resnet_tutorial.experiments import on_digits, on_explosion, on_pictures, on_recipes
+from resnet_tutorial.experiments import (
+    on_digits,
+    on_explosion,
+    on_pictures,
+    on_recipes,
+    on_transfer,
+)
 from resnet_tutorial.experiments.experiment import Experiment
 from resnet_tutorial.experiments.kinds import (
     Decayed,
@@ -58,6 +64,7 @@ EXPERIMENTS = (
     | on_explosion.EXPERIMENTS
     | on_recipes.EXPERIMENTS
     | on_pictures.EXPERIMENTS
+    | on_transfer.EXPERIMENTS
 )
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = Path("runs")  # checkpoints and weights, in the working directory

@@ -29,18 +29,36 @@ def with_interval(values):
     return f"{fmean(percent):.2f} ± {quantile * stdev(percent) / sqrt(len(percent)):.2f}"
 
 
+def settings_of(record):
+    """What tells runs of one net apart, but the seed: parts of the variant, and the rate."""
+    parts = {key: re.sub(r"-seed[0-9]+$", "", value) for key, value in record.variant.items()}
+    return {**parts, "rate": f"{record.recipe['lr']:g}"}
+
+
+def row_names(records):
+    """For each record the net, and the settings in which records of this net differ."""
+    found = []
+    for record in records:
+        own = settings_of(record)
+        others = [settings_of(other) for other in records if other.model == record.model]
+        keys = [key for key in own if any(own[key] != other.get(key) for other in others)]
+        found.append(", ".join([record.model, *(f"{key} {own[key]}" for key in keys)]))
+    return found
+
+
 def results(records):
-    """A row for each net, of the runs that finished; the others are counted."""
+    """A row for each net and setting, of the runs that finished; the others are counted."""
     rows = ["| net | training error (%) | test error (%) |", "| --- | --- | --- |"]
-    for model in dict.fromkeys(record.model for record in records):
-        own = [record for record in records if record.model == model]
+    names = row_names(records)
+    for name in dict.fromkeys(names):
+        own = [record for record, of in zip(records, names, strict=True) if of == name]
         done = [record for record in own if record.status == "finished"]
         errors = [
             with_interval([getattr(record, part) for record in done]) if done else "none finished"
             for part in ("train_error", "test_error")
         ]
-        name = model if len(done) == len(own) else f"{model}, {len(done)} of {len(own)} finished"
-        rows.append(f"| {name} | {errors[0]} | {errors[1]} |")
+        said = name if len(done) == len(own) else f"{name}, {len(done)} of {len(own)} finished"
+        rows.append(f"| {said} | {errors[0]} | {errors[1]} |")
     return "\n".join(rows) if records else ""
 
 
