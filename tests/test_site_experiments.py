@@ -29,11 +29,8 @@ CHAPTERS = {
 
 def named(text):
     """The experiments whose names stand in `text` in full, quoted or in a command."""
-    return {
-        word
-        for word in re.findall(r"(?<=[\"`' ])\w+(?=[\"`' ,.])", text)
-        if word in EXPERIMENTS and ("_" in word or f'"{word}"' in text)
-    }  # "transfer" is a word, too
+    words = {word for word in re.findall(r"\b\w+\b", text) if word in EXPERIMENTS}
+    return {word for word in words if "_" in word or f'"{word}"' in text}  # transfer is a word, too
 
 
 def composed(text):
