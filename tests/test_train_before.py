@@ -135,7 +135,13 @@ def test_a_net_that_does_not_see_the_images_is_told():
     found = tried(Blind())
     assert not found.learns and len(found.by_heart) == before.HEART_STEPS
     assert "not learned; more data will not help" in str(found)
-    assert "hardly falls at any rate" in str(found)
+    assert "hardly falls at any rate; first make it learn one batch" in str(found)
+
+
+def test_noise_is_learned_by_heart_and_its_loss_falls_at_no_rate():
+    flat = Sweep(np.geomspace(1e-4, 1e3, 8), np.full(8, 2.0))
+    found = replace(tried(), sweep=flat)
+    assert found.learns and "at any rate, though one batch is learned" in str(found)
 
 
 def test_a_rate_that_explodes_is_told():

@@ -115,6 +115,11 @@ class Before:
 
     def _rate(self) -> str:
         found = self.sweep
+        if not found.falls and self.learns:
+            return (
+                "the loss of other images hardly falls at any rate, though one batch is learned: "
+                "are the labels right, and are so few steps enough?"
+            )
         if not found.falls:
             return "the loss hardly falls at any rate; first make it learn one batch"
         end = f"explodes from {found.explodes:.2g}" if found.explodes else "explodes nowhere"
