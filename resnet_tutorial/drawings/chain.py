@@ -162,22 +162,22 @@ gradient -0.50.'
     _, cache = ops.cross_entropy(z[None], np.array([true]))
     gradient = ops.cross_entropy_backward(1.0, cache)[0]
     t = np.eye(len(z))[true]
-    canvas, wide = Canvas(INNER), 64
-    columns = (("p", t + gradient, 78), ("t", t, 168), ("p − t", gradient, 292))
-    for title, values, x in columns:
-        canvas.text(x, 8, title, anchor="middle", weight="700", style="italic")
+    canvas, unit = Canvas(INNER), 44  # pixels for 1, in all three columns
+    columns = (("p", t + gradient, 20), ("t", t, 112), ("p − t", gradient, 248))
+    for title, values, zero in columns:
+        signed = title == "p − t"
+        canvas.text(zero + (0 if signed else unit / 2), 8, title,
+                    anchor="middle", weight="700", style="italic")  # fmt: skip
         for i, value in enumerate(values):
-            y, left = 36 + 30 * i, x - wide / 2 if title != "p − t" else x
             color = PLAIN if value < 0 else RESIDUAL
-            start = left + wide / 2 * min(value, 0) if title == "p − t" else left
-            scale = wide / 2 if title == "p − t" else wide
-            canvas.rect(start, y - 12, scale * abs(value), 12, color, None, 0)
-            said = f"{value:+.2f}".replace("-", "−") if title == "p − t" else f"{value:.2f}"
-            canvas.text(x, y + 8, said, SMALL, MUTED, "middle")
+            start = zero + unit * min(value, 0)
+            canvas.rect(start, 24 + 26 * i, unit * abs(value), 12, color, None, 0)
+            said = f"{value:+.2f}".replace("-", "−") if signed else f"{value:.2f}"
+            canvas.text(zero + unit + 6, 34 + 26 * i, said, SMALL, MUTED)
+        canvas.line(zero, 20, zero, 40 + 26 * (len(z) - 1), MUTED, 1)
     for i in range(len(z)):
-        canvas.text(0, 30 + 30 * i, f"{i + 1}", weight="700" if i == true else None)
-    canvas.line(292, 20, 292, 36 + 30 * (len(z) - 1), MUTED, 1)
-    canvas.height = 36 + 30 * len(z) - 10
+        canvas.text(0, 34 + 26 * i, f"{i + 1}", weight="700" if i == true else None)
+    canvas.height = 30 + 26 * len(z) - 4
     said = (f"Class {i + 1}: p = {p:.2f}, gradient {g:+.2f}." for i, (p, g) in
             enumerate(zip(t + gradient, gradient, strict=True)))  # fmt: skip
     return Drawing(canvas, " ".join(said))
