@@ -16,7 +16,7 @@ from resnet_tutorial.train.photo_recipe import PhotoRecipe
 from resnet_tutorial.train.recipe import PAPER, Recipe
 
 RECIPES = {"digits": Recipe(), "paper": PAPER, "photos": PhotoRecipe()}  # what --like names
-KINDS = (PhotoRecipe, Recipe)  # a record's recipe is of the first that has all of its fields
+KINDS = (PhotoRecipe, Recipe)  # a record's recipe is of the first whose usual values it names
 FIRST = "digits"
 
 _start = ContextVar("_start", default=RECIPES[FIRST])
@@ -79,7 +79,7 @@ def read(values: dict) -> Recipe:
         }
         moves = kinds[settings.pop("name")](**settings)
         clip = math.inf if values["clip"] is None else values["clip"]
-        kind = next((k for k in KINDS if {f.name for f in fields(k)} <= {*values}), Recipe)
+        kind = next((k for k in KINDS if k().as_dict().keys() <= values.keys()), Recipe)
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         recipe = kind(**{**given, "schedule": moves, "clip": clip})
         usual = asdict(kind())
