@@ -12,10 +12,15 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.names import lookup
-from resnet_tutorial.train.photo_recipe import PhotoRecipe
+from resnet_tutorial.train.photo_recipe import IMAGENET, PhotoRecipe
 from resnet_tutorial.train.recipe import PAPER, Recipe
 
-RECIPES = {"digits": Recipe(), "paper": PAPER, "photos": PhotoRecipe()}  # what --like names
+RECIPES = {  # what --like names
+    "digits": Recipe(),
+    "paper": PAPER,
+    "photos": PhotoRecipe(),
+    "imagenet": IMAGENET,
+}
 KINDS = (PhotoRecipe, Recipe)  # a record's recipe is of the first whose usual values it names
 FIRST = "digits"
 

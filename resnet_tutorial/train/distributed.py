@@ -93,13 +93,15 @@ class World:
             return model
         return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
 
-    def alone(self, forward: nn.Module, alone: bool) -> contextlib.AbstractContextManager:
+    @contextlib.contextmanager
+    def alone(self, forward: nn.Module, alone: bool) -> Iterator[None]:
         """While open, and if `alone`, gradients stay in each process: more is to be added to them.
 
         >>> with World().alone(nn.Identity(), True):
         ...     pass
         """
-        return forward.no_sync() if alone and self.size > 1 else contextlib.nullcontext()
+        with forward.no_sync() if alone and self.size > 1 else contextlib.nullcontext():
+            yield
 
     def broadcast_buffers(self, model: nn.Module) -> None:
         """Gives every process the running averages of the first."""
