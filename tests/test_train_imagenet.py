@@ -1,6 +1,7 @@
 """What large runs add to the recipe for photos: each does what it says, and resumes."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ from against_torch import shapes_unchecked  # noqa: F401
 from torch import nn
 
 from resnet_tutorial import Mistake, cli, data, files, records, train
+from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.train import before, checkpoint, distributed, layers, loop
 from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.photo_recipe import IMAGENET, PhotoRecipe
@@ -92,6 +94,19 @@ def test_values_that_make_no_recipe_are_told(settings, said):
 def test_small_images_have_no_float16():
     with pytest.raises(Mistake, match="precision must be float32 or bfloat16, got 'float16'"):
         Recipe(precision="float16")
+
+
+def test_every_command_of_the_page_is_understood(root):
+    text = (root / "book/practice/imagenet.md").read_text()
+    lines = re.findall(r"^(?:torchrun .*-m resnet_tutorial|resnet-tutorial) (.+)", text, re.M)
+    assert len(lines) == 3
+    for line in lines:
+        asked = parse(line.split())
+        assert getattr(asked, "recipe", IMAGENET) == IMAGENET
+    options = re.findall(r"^\| `(--.+?)` \|", text, re.M)
+    assert len(options) == 9
+    for option in options:
+        parse(["train", "resnet50", "--data", "digits", "--like", "imagenet", *option.split()])
 
 
 # ---- weight decay on weights alone --------------------------------------------------------------
