@@ -35,6 +35,7 @@ SOURCES = (  # what a run's result can depend on
     "models/shortcuts.py",
     "surgery.py",
     "train/augment.py",
+    "train/average.py",
     "train/batches.py",
     "train/distributed.py",
     "train/evaluation.py",

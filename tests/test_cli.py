@@ -23,6 +23,7 @@ from resnet_tutorial.cli import is_mistake, main, recipes
 from resnet_tutorial.cli.parser import COMMANDS, parse
 from resnet_tutorial.cli.text import table
 from resnet_tutorial.experiments import Experiment, kinds
+from resnet_tutorial.train.photo_recipe import IMAGENET, PhotoRecipe
 from resnet_tutorial.train.recipe import PAPER, Cosine, OneCycle, Recipe, Steps
 
 MODULE = [sys.executable, "-m", "resnet_tutorial"]
@@ -109,6 +110,7 @@ def test_alone_it_prints_the_help(call, arguments):
     "command",
     [
         "train",
+        "train --like imagenet",
         "evaluate",
         "export",
         "predict",
@@ -167,6 +169,7 @@ def test_the_help_needs_none_of_the_heavy_libraries():
     [
         ("", Recipe()),
         ("--like paper", PAPER),
+        ("--like imagenet --accumulate 4", replace(IMAGENET, accumulate=4)),
         ("--like=paper --epochs 3", replace(PAPER, epochs=3)),
         ("--epochs 3 --batch-size 7 --lr 1e-3", Recipe(epochs=3, batch_size=7, lr=1e-3)),
         ("--per-pixel-mean --precision bfloat16",
@@ -195,7 +198,11 @@ def test_a_schedule_is_read_as_it_is_written(schedule):
 
 
 @pytest.mark.parametrize(
-    "recipe", [PAPER, Recipe(clip=2.0), Recipe(schedule=OneCycle(0.2)), Recipe(schedule=Steps(()))]
+    "recipe",
+    [
+        *(PAPER, Recipe(clip=2.0), Recipe(schedule=OneCycle(0.2)), Recipe(schedule=Steps(()))),
+        *(IMAGENET, PhotoRecipe(), PhotoRecipe(accumulate=2, precision="float16")),
+    ],
 )
 def test_a_recipe_is_read_from_json(recipe):
     assert recipes.read(json.loads(json.dumps(recipe.as_dict()))) == recipe

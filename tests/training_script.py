@@ -29,11 +29,20 @@ def recipe(epochs: int = 4, batch_size: int = 64) -> train.Recipe:
     return train.Recipe(epochs, batch_size, lr=0.02, schedule=schedule, padding=1, flip=0.5)
 
 
+def large(plan: train.Recipe) -> train.PhotoRecipe:
+    """`plan` for photos, with a batch in two parts and an average of the weights."""
+    return train.PhotoRecipe(
+        plan.epochs, plan.batch_size, plan.lr, schedule=plan.schedule, accumulate=2, ema=0.5
+    )
+
+
 def run(given: argparse.Namespace) -> None:
     if given.own_folders and os.environ["RANK"] != "0":  # as on a machine with another disk
         given.folder += os.environ["RANK"]
     settings = {"device": "cpu", "folder": given.folder, "resume": True}
     plan = recipe(given.epochs, given.batch_size)
+    if given.large:
+        plan = large(plan)
     if given.seed_by_rank:
         settings["seed"] = int(os.environ["RANK"])
     if given.stop_at:
@@ -76,6 +85,7 @@ def main() -> None:
     parser.add_argument("--save-seconds", type=float, default=0.0)
     parser.add_argument("--own-folders", action="store_true")
     parser.add_argument("--seed-by-rank", action="store_true")
+    parser.add_argument("--large", action="store_true")
     parser.add_argument("--stop-at", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -3,10 +3,22 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from tyro.conf import arg
+from tyro.conf import Suppress, arg
 
 from resnet_tutorial import Mistake
+from resnet_tutorial.cli import recipes
 from resnet_tutorial.train.tuning import Tuning
+
+
+@dataclass(frozen=True)
+class _TuningOfPhotos(Tuning):
+    """A tuning without the option that a recipe for photos has."""
+
+    decay_norms: Suppress[bool] = True
+
+
+def _tuning() -> Tuning:
+    return _TuningOfPhotos() if hasattr(recipes.start(), "crop_scale") else Tuning()
 
 
 @dataclass(frozen=True)
@@ -17,7 +29,7 @@ class Pretrained:
         str | None, arg(metavar="FILE|NAME", help_behavior_hint="(default: new weights)")
     ] = None
     """Begin with these: a .pth, a .safetensors, the folder of a run; imagenet, fashion_mnist."""
-    tuning: Tuning = field(default_factory=Tuning)
+    tuning: Tuning = field(default_factory=_tuning)
     """How they are trained on."""
 
     def begun(self, name: str, dataset, new):

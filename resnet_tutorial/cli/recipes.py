@@ -12,11 +12,16 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from resnet_tutorial import Mistake
 from resnet_tutorial.names import lookup
-from resnet_tutorial.train.photo_recipe import PhotoRecipe
+from resnet_tutorial.train.photo_recipe import IMAGENET, PhotoRecipe
 from resnet_tutorial.train.recipe import PAPER, Recipe
 
-RECIPES = {"digits": Recipe(), "paper": PAPER, "photos": PhotoRecipe()}  # what --like names
-KINDS = (PhotoRecipe, Recipe)  # a record's recipe is of the first that has all of its fields
+RECIPES = {  # what --like names
+    "digits": Recipe(),
+    "paper": PAPER,
+    "photos": PhotoRecipe(),
+    "imagenet": IMAGENET,
+}
+KINDS = (PhotoRecipe, Recipe)  # a record's recipe is of the first whose usual values it names
 FIRST = "digits"
 
 _start = ContextVar("_start", default=RECIPES[FIRST])
@@ -79,7 +84,7 @@ def read(values: dict) -> Recipe:
         }
         moves = kinds[settings.pop("name")](**settings)
         clip = math.inf if values["clip"] is None else values["clip"]
-        kind = next((k for k in KINDS if {f.name for f in fields(k)} <= {*values}), Recipe)
+        kind = next((k for k in KINDS if k().as_dict().keys() <= values.keys()), Recipe)
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         recipe = kind(**{**given, "schedule": moves, "clip": clip})
         usual = asdict(kind())

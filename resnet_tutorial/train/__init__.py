@@ -32,6 +32,7 @@ _ROOMS = {  # in the order of the reference
     "Recipe": "recipe",
     "PhotoRecipe": "photo_recipe",
     "PAPER": "recipe",
+    "IMAGENET": "photo_recipe",
     "Tuning": "tuning",
     "Cosine": "recipe",
     "Steps": "recipe",

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from resnet_tutorial.counts import bytes_for_backward
 from resnet_tutorial.data import Dataset
-from resnet_tutorial.train.checks import check_network, check_recipe, check_seed
+from resnet_tutorial.train.checks import check_device, check_network, check_recipe, check_seed
 from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.evaluation import autocast, error, whole_float32
 from resnet_tutorial.train.fitting import best_device
@@ -167,13 +167,14 @@ def report(
     """
     device, seed = torch.device(device or best_device()), check_seed(seed)
     check_recipe(recipe, dataset, World())
+    check_device(recipe, device)
     with contextlib.ExitStack() as stack:
         stack.enter_context(whole_float32())
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         heart, swept = (_Trial.of(net, dataset, recipe, seed, device, tuning) for _ in range(2))
         stack.callback(swept.train.close)
         with autocast(device, recipe):
-            check_network(heart.model, heart.train, len(dataset.classes), recipe.batch_size)
+            check_network(heart.model, heart.train, len(dataset.classes), heart.part)
         memory, outputs = heart.memory(), heart.logits(heart.batch(2)[0]).shape[1]
         swept.announce(len(RATES))
         found = sweep(swept.at)
@@ -235,6 +236,11 @@ class _Trial(Training):
         self.seconds.append(time.perf_counter() - begun)
         return loss
 
+    @property
+    def part(self) -> int:
+        """Images in one forward pass."""
+        return self.recipe.batch_size // self.recipe.accumulate
+
     def batch(self, size: int) -> tuple[Float[Tensor, "n c h w"], Int64[Tensor, " n"]]:
         """The first images as they are evaluated, and their labels."""
         return next(self.train.take(self.order[:size]).normalized(size))
@@ -254,20 +260,23 @@ class _Trial(Training):
             loss = F.cross_entropy(self.logits(images), labels)
             losses.append(loss.item())
             optimizer.zero_grad()
-            loss.backward()
+            self.scaler.scale(loss).backward()
+            self.scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(weights, self.recipe.clip)
-            optimizer.step()
+            self.scaler.step(optimizer)
+            self.scaler.update()
         return np.array(losses)
 
     def memory(self) -> Memory:
         """What the run holds at once."""
-        images, labels = self.batch(self.recipe.batch_size)
+        images, labels = self.batch(self.part)
         maps = bytes_for_backward(self.model, lambda: F.cross_entropy(self.logits(images), labels))
         trained = [p for p in self.model.parameters() if p.requires_grad]
         momentum = sum(p.nbytes for p in trained) if self.recipe.momentum else 0
         resident = self.train.nbytes + self.test.nbytes
         parameters = sum(p.nbytes for p in self.model.parameters())
-        return Memory(maps, parameters, momentum, resident)
+        average = parameters if self.average is not None else 0
+        return Memory(maps, parameters, momentum, resident, average)
 
     def evaluation_seconds(self) -> float:
         """How long the errors after an epoch take."""

@@ -50,6 +50,11 @@ def check_recipe(recipe: Recipe, dataset: Dataset, world: World) -> None:
             f"batch_size {recipe.batch_size} cannot be divided among {world.size} processes; "
             f"choose a multiple of {world.size}"
         )
+    if recipe.batch_size % (world.size * recipe.accumulate):
+        raise Mistake(
+            f"batch_size {recipe.batch_size} cannot be taken in {recipe.accumulate} parts by each "
+            f"of {world.size} processes; choose a multiple of {world.size * recipe.accumulate}"
+        )
     if recipe.padding >= min(h, w):
         raise Mistake(
             f"padding {recipe.padding} would crop images of {h}x{w} pixels to nothing but padding; "
@@ -66,6 +71,21 @@ def check_recipe(recipe: Recipe, dataset: Dataset, world: World) -> None:
         raise Mistake(
             f"a warm-up of {warmup} steps is longer than the run of {steps}; choose a shorter one "
             "in the schedule, or more epochs"
+        )
+
+
+def check_device(recipe: Recipe, device: torch.device) -> None:
+    """ValueError for what PyTorch does not have on `device`.
+
+    >>> from resnet_tutorial.train import PhotoRecipe
+    >>> check_device(PhotoRecipe(sync_batch_norm=True), torch.device("cpu"))
+    Traceback (most recent call last):
+    resnet_tutorial.Mistake: sync_batch_norm needs a GPU for each process, got cpu: ...
+    """
+    if recipe.sync_batch_norm and device.type != "cuda":
+        raise Mistake(
+            f"sync_batch_norm needs a GPU for each process, got {device.type}: PyTorch's "
+            "SyncBatchNorm runs nowhere else; leave it out"
         )
 
 

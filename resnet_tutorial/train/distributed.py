@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnet_tutorial.train import launch
 from resnet_tutorial.train.stopping import at_once
@@ -92,11 +93,45 @@ class World:
             return model
         return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
 
+    @contextlib.contextmanager
+    def alone(self, forward: nn.Module, alone: bool) -> Iterator[None]:
+        """While open, and if `alone`, gradients stay in each process: more is to be added to them.
+
+        >>> with World().alone(nn.Identity(), True):
+        ...     pass
+        """
+        with forward.no_sync() if alone and self.size > 1 else contextlib.nullcontext():
+            yield
+
     def broadcast_buffers(self, model: nn.Module) -> None:
         """Gives every process the running averages of the first."""
         if self.size > 1:
             for buffer in model.buffers():
                 dist.broadcast(buffer, 0)
+
+
+@contextlib.contextmanager
+def synchronised(model: nn.Module) -> Iterator[None]:
+    """While open, the batch norms of `model` normalise by the batches of all processes together.
+
+    Parameters and averages are the same objects before, within and after.
+
+    >>> net = nn.Sequential(nn.BatchNorm2d(3))
+    >>> with synchronised(net):
+    ...     net[0]
+    SyncBatchNorm(3, ...)
+    >>> net[0]
+    BatchNorm2d(3, ...)
+    """
+    norms = {name: m for name, m in model.named_modules() if isinstance(m, _BatchNorm)}
+    nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    try:
+        yield
+    finally:
+        for name, norm in norms.items():
+            parent, _, own = name.rpartition(".")
+            norm.train(model.get_submodule(name).training)
+            setattr(model.get_submodule(parent), own, norm)
 
 
 @contextlib.contextmanager

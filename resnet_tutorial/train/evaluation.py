@@ -33,7 +33,8 @@ def batch_size(images: Tensor) -> int:
 
 def autocast(device: torch.device, recipe: Recipe) -> torch.autocast:
     """The recipe's precision on `device`."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
+    half = torch.float16 if recipe.precision == "float16" else torch.bfloat16
+    return torch.autocast(device.type, half, enabled=recipe.precision != "float32")
 
 
 @contextlib.contextmanager

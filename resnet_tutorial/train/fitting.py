@@ -12,8 +12,8 @@ from resnet_tutorial import Mistake
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.records import Record, difference
 from resnet_tutorial.train import checkpoint, launch, layers
-from resnet_tutorial.train.checks import check_network, check_recipe, check_seed
-from resnet_tutorial.train.distributed import joined
+from resnet_tutorial.train.checks import check_device, check_network, check_recipe, check_seed
+from resnet_tutorial.train.distributed import joined, synchronised
 from resnet_tutorial.train.evaluation import autocast, whole_float32
 from resnet_tutorial.train.loop import Training
 from resnet_tutorial.train.meter import Meter
@@ -77,18 +77,21 @@ def fit(
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(joined(device))
         check_recipe(recipe, dataset, world)
+        check_device(recipe, device)
         stack.enter_context(whole_float32())
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         model.to(device, memory_format=torch.channels_last).train()  # the faster layout everywhere
         if tuning is not None:
             layers.check_normalization(model, dataset)
             stack.callback(layers.thaw, model)
+        if recipe.sync_batch_norm:
+            stack.enter_context(synchronised(model))
         training = Training(model, dataset, recipe, seed, world, tuning)
         stack.callback(training.train.close)
         if watch is not None:
             training.meter = Meter(watch)
             stack.callback(training.meter.close, training)
-        share = recipe.batch_size // world.size
+        share = recipe.batch_size // world.size // recipe.accumulate
         with autocast(device, recipe):
             check_network(model, training.train, len(dataset.classes), share)
         _agree(training)

@@ -1,6 +1,6 @@
 """What a Tuning does to a network: the groups of its parameters, and what is frozen when.
 
-Chapter: practice/fine_tuning.
+Chapters: practice/fine_tuning, practice/imagenet.
 """
 
 import hashlib
@@ -35,14 +35,22 @@ def layers(model: nn.Module) -> list[list[nn.Module]]:
     return [[model.conv1, model.bn1, model.maxpool], *stages, last, [model.fc]]
 
 
-def groups(model: nn.Module, tuning: Tuning, recipe: Recipe) -> list[dict]:
-    """The parameter groups of an optimizer, each with the `factor` of its rate."""
-    parts = layers(model)
+def groups(model: nn.Module, tuning: Tuning | None, recipe: Recipe) -> list[dict]:
+    """The parameter groups of an optimizer, each with the `factor` of its rate.
+
+    Norms and biases decay unless the tuning or the recipe says no.
+    """
+    if tuning is None:
+        parts, factors, decayed = [[model]], (1.0,), recipe.decay_norms
+    else:
+        parts = layers(model)
+        factors = tuning.factors(len(parts) - 2)
+        decayed = recipe.decay_norms and tuning.decay_norms
     found = []
-    for part, factor in zip(parts, tuning.factors(len(parts) - 2), strict=True):
+    for part, factor in zip(parts, factors, strict=True):
         parameters = [p for module in part for p in module.parameters()]
-        plain = [p for p in parameters if p.ndim > 1 or tuning.decay_norms]
-        norms = [p for p in parameters if p.ndim <= 1 and not tuning.decay_norms]
+        plain = [p for p in parameters if p.ndim > 1 or decayed]
+        norms = [p for p in parameters if p.ndim <= 1 and not decayed]
         for members, decay in ((plain, recipe.weight_decay), (norms, 0.0)):
             if members:
                 found.append({"params": members, "weight_decay": decay, "factor": factor})

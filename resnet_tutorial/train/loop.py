@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -40,6 +40,7 @@ class Training(State):
                     forward = self.forward(compile)
                 order = torch.randperm(len(self.train), generator=shuffle)
                 self.epoch(forward, order.to(self.losses.device), bar)
+        self.conclude()
         if self.record.status == "running":
             self.record = replace(self.record, status="finished")
         return self.record
@@ -48,7 +49,9 @@ class Training(State):
         """The network as the steps call it; a new one whenever something else learns."""
         forward = self.world.parallel(self.model)
         if compile:
-            graphs = self.losses.is_cuda  # CUDA graphs: no launch from Python inside a step
+            # CUDA graphs: no launch from Python inside a step. Gradients that are added to would
+            # lie in the memory of a graph that is run again.
+            graphs = self.losses.is_cuda and self.recipe.accumulate == 1
             forward = torch.compile(forward, mode="reduce-overhead" if graphs else "default")
         return forward
 
@@ -78,16 +81,37 @@ class Training(State):
         images, labels = self.meter.fetch(
             lambda: self.train.augmented(batch, self.generator, self.world.share)
         )
-        with autocast(images.device, recipe):
-            logits = forward(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss = self.backward(forward, images, labels)
+        self.scaler.unscale_(self.optimizer)
         with self.meter.update(self):
             if recipe.clip < math.inf:
                 nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
-            self.optimizer.step()
-        return loss.detach()
+            self.scaler.step(self.optimizer)  # the scaler leaves out a step that is not finite
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update(self.model)
+        return loss
+
+    def backward(
+        self, forward: nn.Module, images: Float[Tensor, "b c h w"], labels: Int64[Tensor, " b"]
+    ) -> Tensor:
+        """The gradient of the mean loss of a batch, taken in as many parts as the recipe says.
+
+        The processes add their gradients up after the last part.
+        """
+        recipe, losses = self.recipe, []
+        parts = [batch.tensor_split(recipe.accumulate) for batch in (images, labels)]
+        for i, (part, truth) in enumerate(zip(*parts, strict=True), 1):
+            with self.world.alone(forward, i < recipe.accumulate):
+                with autocast(images.device, recipe):
+                    logits = forward(part)
+                loss = F.cross_entropy(
+                    logits.float(), truth, label_smoothing=recipe.label_smoothing
+                )
+                self.scaler.scale(loss / recipe.accumulate).backward()
+            losses.append(loss.detach())
+        return torch.stack(losses).mean()
 
     def watched(self) -> bool:
         """Whether a Watch hears of the coming step."""
@@ -128,10 +152,11 @@ class Training(State):
     def measure(self, bar: tqdm) -> None:
         """Ends the epoch: its mean loss, its errors, and whether the run is lost."""
         losses = self.epoch_losses()
-        self.world.broadcast_buffers(self.model)
+        for net in dict.fromkeys((self.model, self.evaluated)):
+            self.world.broadcast_buffers(net)
         with autocast(self.losses.device, self.recipe):
             train = self.train.spread(MOST_TRAIN_ERROR_IMAGES)
-            errors = [error(self.model, part, self.world) for part in (train, self.test)]
+            errors = [error(self.evaluated, part, self.world) for part in (train, self.test)]
         epoch = Epoch(losses.mean().item(), *errors, *self.clock.read())
         self.record = replace(self.record, curve=(*self.record.curve, epoch))
         bar.set_postfix(loss=f"{epoch.train_loss:.3f}", **self.shown())

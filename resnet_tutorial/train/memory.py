@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Memory:
     """Bytes that a run holds at once, beside Python and torch themselves.
 
-    `maps` is what the forward pass of one batch saves for the backward pass.
+    `maps` is what the forward pass of one batch, or part of one, saves for the backward pass.
 
     >>> Memory(maps=8_000_000, parameters=1_000_000, momentum=1_000_000, images=2_000_000).total
     13000000
@@ -17,16 +17,18 @@ class Memory:
     parameters: int
     momentum: int
     images: int
+    average: int = 0
 
     @property
     def total(self) -> int:
         """All together, with a gradient for each parameter."""
-        return self.maps + 2 * self.parameters + self.momentum + self.images
+        return self.maps + 2 * self.parameters + self.momentum + self.images + self.average
 
     def __str__(self) -> str:
         mega = [f"{x / 1e6:.1f}" for x in (self.total, self.maps, self.parameters, self.parameters,
                                            self.momentum, self.images)]  # fmt: skip
+        averaged = f", {self.average / 1e6:.1f} of averaged weights" if self.average else ""
         return (
             "{} MB: {} of maps kept for the backward pass, {} of weights, {} of gradients, {} of "
             "momentum, {} of images"
-        ).format(*mega)
+        ).format(*mega) + averaged

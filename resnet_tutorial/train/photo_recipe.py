@@ -1,12 +1,13 @@
-"""The recipe for photos: what is cut out of them, and how their colours may change.
+"""The recipe for photos: boxes cut out of them, their colours, and what large runs add.
 
-Chapter: practice/own_images.
+Chapters: practice/own_images, practice/imagenet.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from resnet_tutorial import Mistake
-from resnet_tutorial.train.recipe import Recipe
+from resnet_tutorial.train.recipe import Cosine, Recipe
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,12 @@ class PhotoRecipe(Recipe):
     Raises ValueError for values that make no recipe. The defaults are the field's: a box of 8 % to
     100 % of the area, of 3:4 to 4:3, mirrored half of the time, colours as they are. Sources:
     Szegedy et al. 2014, arXiv:1409.4842; for the colours Howard 2013, arXiv:1312.5402.
+
+    With `ema` d, the average after a step is d times the one before it plus 1 - d times the new
+    weights: about the last 1 / (1 - d) steps. The averages of batch norm are averaged likewise. It
+    begins at the first weights. What is evaluated and kept is the average. With `accumulate` the
+    gradients of the parts add up to the whole batch's; batch norm, though, normalises each part by
+    itself, and its averages move once a part.
 
     >>> PhotoRecipe(epochs=30, color_jitter=(0.4, 0.4, 0.4)).as_dict()["color_jitter"]
     [0.4, 0.4, 0.4]
@@ -32,9 +39,29 @@ class PhotoRecipe(Recipe):
     """Smallest and largest width of a random box over its height."""
     color_jitter: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Most that brightness, contrast and saturation are changed, each by a factor; 0 is not."""
+    decay_norms: bool = True
+    """Weight decay on norms and biases too, which scale and shift; without it on weights alone."""
+    ema: float = 0.0
+    """What a step keeps of the moving average of the weights, as in 0.999; 0 averages none."""
+    accumulate: int = 1
+    """Parts that a batch is taken in, one after the other, where memory does not hold it whole."""
+    sync_batch_norm: bool = False
+    """Batch statistics over all GPUs together, for few images on each; refused on the CPU."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Numbers of both passes; float16, with a scaled loss, is for GPUs that have no bfloat16."""
 
     def __post_init__(self):
         super().__post_init__()
+        self._check_boxes_and_colors()
+        if not 0 <= self.ema < 1:
+            raise Mistake(f"recipe: ema must be in [0, 1), got {self.ema}")
+        if self.accumulate < 1 or self.batch_size % self.accumulate:
+            raise Mistake(
+                f"recipe: accumulate must divide the batch_size of {self.batch_size}, got "
+                f"{self.accumulate}"
+            )
+
+    def _check_boxes_and_colors(self) -> None:
         for name, count in (("crop_scale", 2), ("crop_ratio", 2), ("color_jitter", 3)):
             given = getattr(self, name)
             plain = isinstance(given, tuple) and all(type(v) in (int, float) for v in given)
@@ -63,6 +90,28 @@ class PhotoRecipe(Recipe):
             )
 
     def as_dict(self) -> dict:
-        """The recipe as plain values that JSON keeps, pairs as lists."""
+        """The recipe as plain values that JSON keeps, pairs as lists.
+
+        What large runs add is named where it is chosen: records from before it stay equal.
+        """
         values = super().as_dict()
+        for name in ("decay_norms", "ema", "accumulate", "sync_batch_norm"):
+            if values[name] == getattr(Recipe, name):
+                del values[name]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+#: ImageNet, as it is trained today. Section 3.4 of the first paper gives the batch, the rate,
+#: momentum, decay and at most 120 epochs. Common practice, and a choice here: the cosine with its
+#: warm-up (half an epoch; four at a batch of 2,048), smoothed labels, no decay on norms and biases,
+#: an average over about 10,000 steps, bfloat16.
+IMAGENET = PhotoRecipe(
+    epochs=120,
+    batch_size=256,
+    lr=0.1,
+    schedule=Cosine(warmup=2500),
+    label_smoothing=0.1,
+    decay_norms=False,
+    ema=0.9999,
+    precision="bfloat16",
+)

@@ -5,7 +5,7 @@
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Literal
+from typing import Literal, get_args
 
 from resnet_tutorial import Mistake
 
@@ -134,6 +134,9 @@ class Recipe:
     precision: Literal["float32", "bfloat16"] = "float32"
     """Numbers of the forward and backward pass."""
 
+    # What only a recipe for photos can choose otherwise; without a type these are no fields.
+    decay_norms, ema, accumulate, sync_batch_norm = True, 0.0, 1, False
+
     def __post_init__(self):
         for item in fields(self):
             if item.type in (int, float, bool):
@@ -153,8 +156,10 @@ class Recipe:
                 raise Mistake(f"recipe: {name} must not be negative, got {value}")
         if not 0 <= self.flip <= 1:
             raise Mistake(f"recipe: flip must be in [0, 1], got {self.flip}")
-        if self.precision not in ("float32", "bfloat16"):
-            raise Mistake(f"recipe: precision must be float32 or bfloat16, got {self.precision!r}")
+        allowed = get_args(type(self).__dataclass_fields__["precision"].type)
+        if self.precision not in allowed:
+            names = " or ".join(allowed)
+            raise Mistake(f"recipe: precision must be {names}, got {self.precision!r}")
 
     def as_dict(self) -> dict:
         """The recipe as plain values that JSON keeps, the schedule with its name."""

@@ -15,6 +15,7 @@ from resnet_tutorial import Mistake, provenance, records
 from resnet_tutorial.data import Dataset
 from resnet_tutorial.records import Epoch, Record
 from resnet_tutorial.train import checkpoint, layers
+from resnet_tutorial.train.average import PREFIX, Average
 from resnet_tutorial.train.batches import Batches
 from resnet_tutorial.train.distributed import World
 from resnet_tutorial.train.evaluation import guessing
@@ -61,12 +62,16 @@ class State:
         self.test = Batches.of(dataset, dataset.test, device, recipe)
         self.tuning, self.inputs = tuning, dataset.inputs(recipe.per_pixel_mean)
         self.optimizer = torch.optim.SGD(
-            layers.groups(model, tuning, recipe) if tuning else model.parameters(),
+            layers.groups(model, tuning, recipe),
             recipe.lr,
             recipe.momentum,
             weight_decay=recipe.weight_decay,
-            fused=True,  # one kernel for all parameters: 10 % of a step of a deep, narrow net
+            # One kernel for all parameters: 10 % of a step of a deep, narrow net. When the scaler
+            # leaves out the first step, its momentum would begin as whatever lay in memory.
+            fused=recipe.precision != "float16",
         )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
+        self.average = Average(model, recipe.ema) if recipe.ema else None
         self.record = Record(
             model=getattr(model, "name", type(model).__name__),
             recipe=recipe.as_dict(),
@@ -97,6 +102,8 @@ class State:
         False when the run is lost: then the checkpoints from before are worth more.
         """
         tensors = {**checkpoint.snapshot(self.model, self.optimizer), "losses": self.losses}
+        if self.average is not None:
+            tensors |= self.average.tensors()
         if not checkpoint.finite(tensors):
             return False
         state = {
@@ -105,6 +112,7 @@ class State:
             "used": self.clock.read(),
             "curve": [epoch.as_dict() for epoch in self.record.curve],
             "environment": self.record.environment,
+            **({"scaler": self.scaler.state_dict()} if self.scaler.is_enabled() else {}),
         }
         self.folder.save(tensors, state)
         self.saved = time.perf_counter()
@@ -115,6 +123,7 @@ class State:
 
         A run that had ended keeps the environment that it ran in.
         """
+        own, average = self._apart(tensors)
         try:
             step, used, curve = state["step"], state["used"], state["curve"]
             if type(step) is not int or not 0 < step <= self.steps:
@@ -127,16 +136,37 @@ class State:
                 raise Mistake(f"losses has the shape {tuple(tensors['losses'].shape)}")
             curve = tuple(Epoch.of(epoch) for epoch in curve)
             self.set_modes(step - 1)  # what had learned has momentum
-            checkpoint.restore(self.model, self.optimizer, tensors)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if self.scaler.is_enabled():
+                self.scaler.load_state_dict(state["scaler"])
+            if self.average is not None:
+                self.average.check(average)
+            checkpoint.restore(self.model, self.optimizer, own)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise Mistake(
                 f"the checkpoint is not sound ({error}); start the run again in another folder"
             ) from None
+        if self.average is not None:
+            self.average.restore(average)
         self.losses.copy_(tensors["losses"])
         self.step, self.used = step, tuple(used)
         self.record = replace(self.record, curve=curve)
         if step == self.steps and "environment" in state:
             self.record = replace(self.record, environment=state["environment"])
+
+    def _apart(self, tensors: Mapping[str, Tensor]) -> tuple[dict, dict]:
+        """A checkpoint's tensors without those of the average, and these, if there is to be one."""
+        average = {k: v for k, v in tensors.items() if self.average and k.startswith(PREFIX)}
+        return {k: v for k, v in tensors.items() if k not in average}, average
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network whose errors are measured: the average, if there is one."""
+        return self.model if self.average is None else self.average.model
+
+    def conclude(self) -> None:
+        """Makes the network the one that was evaluated, when the run has ended."""
+        if self.average is not None:
+            self.model.load_state_dict(self.average.model.state_dict())
 
     def identity(self) -> dict:
         """What must be equal for a run to go on: the record's, and what only decides its bits."""

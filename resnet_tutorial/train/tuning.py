@@ -39,7 +39,7 @@ class Tuning:
     head_factor: float = 1.0
     """Factor of the head's rate: a new head has further to go than the rest."""
     decay_norms: bool = True
-    """Weight decay on norms and biases too; without it only on what multiplies images."""
+    """Weight decay on norms and biases too, unless the recipe says no."""
     batch_norm: BatchNorm = "batch-statistics"
     """Normalise by the batch, by the averages it came with, or keep scale and shift too."""
 
