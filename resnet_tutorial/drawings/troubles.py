@@ -20,7 +20,7 @@ from resnet_tutorial.drawings.svg import (
     row,
 )
 
-BOX, LEAF = 128, 20
+BOX, LEAF = 146, 20
 PANEL, TALL = 164, 84
 MOST = 1e3  # times the guess: a loss above it is drawn at the rim
 
@@ -42,11 +42,11 @@ def looks(order: Mapping[str, Sequence[str]], well: str = "go on training") -> D
         for j, cause in enumerate(causes):
             at = middle + LEAF * (j - (len(causes) - 1) / 2)
             canvas.path(
-                f"M{BOX} {number(middle)}C{BOX + 22} {number(middle)} {BOX + 10} {number(at)} "
-                f"{BOX + 32} {number(at)}",
+                f"M{BOX} {number(middle)}C{BOX + 16} {number(middle)} {BOX + 6} {number(at)} "
+                f"{BOX + 22} {number(at)}",
                 PLAIN,
             )
-            canvas.text(BOX + 37, at, cause, SMALL, PLAIN)
+            canvas.text(BOX + 26, at, cause, SMALL, PLAIN)
         below = middle + 20
         y += tall + 22
         after = list(order.values())[i : i + 1]
@@ -91,7 +91,9 @@ def runs(records: Mapping, guess: float) -> Drawing:
         for x, loss in zip(at, losses, strict=True):
             canvas.circle(x, height(loss), 2.6, RESIDUAL)
         shown = f"{losses[-1]:.3g}" if losses[-1] >= 0.1 else f"{losses[-1]:.2f}"
-        canvas.text(PANEL - 4, height(losses[-1]), shown, SMALL, RESIDUAL, "end", "700")
+        label = height(losses[-1])
+        label += 9 * (1 if losses[-1] < guess else -1) if abs(label - height(guess)) < 8 else 0
+        canvas.text(PANEL - 4, label, shown, SMALL, RESIDUAL, "end", "700")
         pair = [f"{100 * e:.0f}" for e in (last.train_error, last.test_error)]
         canvas.text(PANEL / 2, TALL + 38, f"wrong: {pair[0]} %, test {pair[1]} %", SMALL, INK,
                     "middle")  # fmt: skip
