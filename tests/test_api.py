@@ -48,6 +48,7 @@ INTERNAL = {
     "drawings.plane",
     "drawings.svg",
     "drawings.training",
+    "drawings.troubles",
     "drawings.tuning",
     "data.arrays",
     "data.catalogue",

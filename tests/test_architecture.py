@@ -37,11 +37,12 @@ MAY_IMPORT = {
     "figures_of_runs": {"figures", "files", "palette", "records"},
     "calibration": set(),
     "error_rates": set(),
-    "check": {"scratch", "models"},
+    "check": {"scratch", "models", "broken_runs", "train"},
     "train": {
         *("data", "files", "paths", "records", "models", "counts", "figures_of_runs", "inputs"),
         "provenance",
     },
+    "broken_runs": {"data", "inputs", "models", "records", "train"},
     "predict": {"data", "models", "inputs", "train", "paths"},
     "reports": {"calibration", "data", "error_rates", "paths", "train"},
     "experiments": {

@@ -291,6 +291,21 @@ def test_a_dead_net_is_told():
     assert line.startswith("no gradient reaches first: ") and "after step 15" in line
 
 
+def test_a_layer_that_no_gradient_ever_reaches_is_told():
+    """Behind a detach the gradient is None, and no small number."""
+
+    class Cut(Linear):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Linear(16, 16)
+
+        def forward(self, x):
+            return self.fc(self.first(x.flatten(1)).detach())
+
+    [line] = [x for x in heard(replace(RECIPE, epochs=5), Cut()) if "gradient" in x]
+    assert line.startswith("no gradient reaches first: ")
+
+
 def test_a_gradient_that_is_faint_now_and_then_is_not_dead():
     lines = []
     watch = Warnings(lines.append)

@@ -16,6 +16,7 @@ from resnet_tutorial.drawings.norm import norm_axes, removed, statistics
 from resnet_tutorial.drawings.plane import arms, decay_triangle, discs, turns
 from resnet_tutorial.drawings.svg import Canvas, Drawing
 from resnet_tutorial.drawings.training import bars, batch_shares, intervals, schedules
+from resnet_tutorial.drawings.troubles import looks, reached, runs
 from resnet_tutorial.drawings.tuning import errors, frozen
 
 __all__ = [
@@ -46,11 +47,14 @@ __all__ = [
     "kink",
     "layers",
     "layout",
+    "looks",
     "norm_axes",
     "pairs",
     "paths",
     "picked",
+    "reached",
     "removed",
+    "runs",
     "schedules",
     "shares",
     "shortcuts",

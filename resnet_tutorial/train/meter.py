@@ -63,7 +63,7 @@ class Meter(Unwatched):
             return
         groups = layer_groups(training.model)
         before = {name: [p.detach().clone() for p in group] for name, group in groups.items()}
-        gradients = {name: norm([p.grad for p in group]) for name, group in groups.items()}
+        gradients = {name: norm(came(group)) for name, group in groups.items()}
         yield
         shares = {
             name: norm([p.detach() - q for p, q in zip(group, before[name], strict=True)])
@@ -119,19 +119,30 @@ class Meter(Unwatched):
 
 
 def layer_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """The parameters that have a gradient, by the first word of their names: a stage's together.
+    """The parameters that learn, by the first word of their names: a stage's together.
+
+    One that no gradient has reached is among them; one that is frozen is not.
 
     >>> from resnet_tutorial.models import build
     >>> net = build("resnet8")
-    >>> net(torch.zeros(2, 3, 8, 8)).sum().backward()
+    >>> frozen = net.conv1.requires_grad_(False)
     >>> list(layer_groups(net))
-    ['conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'fc']
+    ['bn1', 'layer1', 'layer2', 'layer3', 'fc']
     """
     groups: dict[str, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        if parameter.grad is not None:
+        if parameter.requires_grad:
             groups.setdefault(name.partition(".")[0], []).append(parameter)
     return groups
+
+
+def came(group: list[nn.Parameter]) -> list[Float[Tensor, "..."]]:
+    """The gradients of the parameters; one that never came is 0.
+
+    >>> came([nn.Parameter(torch.ones(2))])
+    [tensor([0., 0.])]
+    """
+    return [torch.zeros_like(p) if p.grad is None else p.grad for p in group]
 
 
 @torch.no_grad()
