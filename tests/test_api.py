@@ -44,6 +44,7 @@ INTERNAL = {
     "drawings.norm",
     "drawings.ideas",
     "drawings.networks",
+    "drawings.photos",
     "drawings.plan",
     "drawings.plane",
     "drawings.svg",

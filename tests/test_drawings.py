@@ -341,6 +341,9 @@ def examples():
         "errors",
         lambda: drawings.errors({"10 pictures": ways, "50 pictures": ways}, "test error"),
     )
+    dotted = np.arange(60 * 40, dtype=np.uint8).reshape(60, 40, 1)
+    yield "cuts", lambda: drawings.cuts(dotted, {"a box": (0, 5, 30, 55), "b": (10, 0, 40, 9)})
+    yield "pipeline", lambda: drawings.pipeline(3, 8, (3, 32, 32))
     yield "stages50", lambda: drawings.stages(models.build("resnet50"), (3, 224, 224))
     yield "stages20", lambda: drawings.stages(models.build("plain20"), (3, 8, 8))
     yield (
@@ -1015,3 +1018,24 @@ def test_a_dot_for_every_run_stands_at_its_error():
     slope, offset = np.polyfit(values, places, 1)
     assert slope > 0 and np.allclose(np.polyval([slope, offset], values), places, atol=0.3)
     assert len(set(re.findall(r'<circle[^>]*fill="([^"]+)"', svg))) == 2
+
+
+def test_boxes_lie_where_they_were_drawn_and_their_share_is_said():
+    picture = np.zeros((50, 100, 3), np.uint8)
+    drawing = drawings.cuts(picture, {"left half": (0, 0, 50, 50), "a spot": (90, 40, 100, 50)})
+    frames = [e for e in seen(drawing) if e.values.get("fill") == "none"]
+    whole, half, _, spot, _ = frames
+    sides = [float(whole.values["width"]), float(half.values["width"]), float(spot.values["width"])]
+    assert np.allclose(sides, [340, 170, 34]) and (half.x, half.y) == (whole.x, whole.y)
+    assert np.isclose(spot.x - whole.x, 0.9 * 340) and np.isclose(spot.y - whole.y, 0.4 * 340)
+    assert texts(drawing) == ["left half 50×50, 50 %", "a spot 10×10, 2 %"]
+
+
+@pytest.mark.parametrize("workers, boxes", [(1, ["worker"]), (2, ["worker 1", "worker 2"]),
+                                            (9, ["worker 1", "worker 2", "worker 9"])])  # fmt: skip
+def test_a_pipeline_has_its_workers_and_one_process_that_steps(workers, boxes):
+    drawing = drawings.pipeline(workers, 16, (3, 64, 48))
+    said = texts(drawing)
+    assert [t for t in said if t.startswith("worker")] == boxes
+    assert said.count("a step of the network") == 1 and "stack 16 of them: 16×3×64×48" in said
+    assert said.count("scale to 64×48") == len(boxes) and f"{workers} worker" in drawing.alt

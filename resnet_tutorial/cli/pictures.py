@@ -88,7 +88,10 @@ def duplicates(inspection) -> Iterator[str]:
         why = " (across the split)" * pair.across + " (different classes)" * pair.classes_differ
         yield printable(f"  {pair.names[0]} ~ {pair.names[1]}{why}")
     if across:
-        yield "the test error is too low by what was learned by heart: delete one of each pair"
+        yield (
+            "look at them: of two files with one picture delete one, or the test error is too low "
+            "by what was learned by heart"
+        )
     if not alike:
         yield f"pictures that only look alike are found with: {checking.EXTRA}"
 

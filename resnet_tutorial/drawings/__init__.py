@@ -13,6 +13,7 @@ from resnet_tutorial.drawings.flow import flow, paths
 from resnet_tutorial.drawings.ideas import classifier, descents
 from resnet_tutorial.drawings.networks import stages
 from resnet_tutorial.drawings.norm import norm_axes, removed, statistics
+from resnet_tutorial.drawings.photos import cuts, pipeline
 from resnet_tutorial.drawings.plane import arms, decay_triangle, discs, turns
 from resnet_tutorial.drawings.svg import Canvas, Drawing
 from resnet_tutorial.drawings.training import bars, batch_shares, intervals, schedules
@@ -31,6 +32,7 @@ __all__ = [
     "chain",
     "classifier",
     "cosine_maps",
+    "cuts",
     "decay_triangle",
     "descents",
     "discs",
@@ -52,6 +54,7 @@ __all__ = [
     "pairs",
     "paths",
     "picked",
+    "pipeline",
     "reached",
     "removed",
     "runs",
