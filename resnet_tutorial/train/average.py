@@ -19,10 +19,11 @@ PREFIX = "average."
 class Average:
     """An exponential moving average of the weights of a network; `model` has it, to be evaluated.
 
-    It begins at the weights that the network has. Each `update` keeps the share `decay` of it and
-    takes the rest from the network. The averages of batch norm are averaged too, so that they fit
-    the averaged weights; whole numbers, which count, are copied. (PyTorch's own AveragedModel would
-    round the average of the counts.)
+    It begins at the weights that the network has. Each `update` keeps a share of it and takes the
+    rest from the network: the share is `decay`, and in the first steps less, so that random weights
+    are soon forgotten. The averages of batch norm are averaged too, so that they fit the averaged
+    weights; whole numbers, which count, are copied. (PyTorch's own AveragedModel would round the
+    average of the counts.)
 
     >>> net = nn.Linear(1, 1, bias=False)
     >>> net.weight.data.fill_(1.0)
@@ -30,22 +31,29 @@ class Average:
     >>> average = Average(net, decay=0.75)
     >>> net.weight.data.fill_(5.0)
     tensor([[5.]])
-    >>> average.update(net)
+    >>> average.update(net, step=1000)
     >>> average.model.weight.item()
     2.0
+    >>> average.share(0), average.share(8), average.share(1000)
+    (0.1, 0.5, 0.75)
     """
 
     def __init__(self, model: nn.Module, decay: float):
         self.model = copy.deepcopy(model).requires_grad_(False)
         self.decay = decay
 
+    def share(self, step: int) -> float:
+        """What of the average is kept in `step`, which counts from 0."""
+        return min(self.decay, (1 + step) / (10 + step))
+
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Takes in the weights that `model` has after a step."""
+    def update(self, model: nn.Module, step: int) -> None:
+        """Takes in the weights that `model` has after `step`."""
         own, new = self.model.state_dict(), model.state_dict()
+        taken = 1 - self.share(step)
         for name, value in own.items():
             if value.is_floating_point():
-                value.lerp_(new[name], 1 - self.decay)
+                value.lerp_(new[name], taken)
             else:
                 value.copy_(new[name])
 

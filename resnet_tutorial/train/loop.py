@@ -90,7 +90,7 @@ class Training(State):
             self.scaler.step(self.optimizer)  # the scaler leaves out a step that is not finite
         self.scaler.update()
         if self.average is not None:
-            self.average.update(self.model)
+            self.average.update(self.model, self.step)
         return loss
 
     def backward(

@@ -19,10 +19,10 @@ class PhotoRecipe(Recipe):
     Szegedy et al. 2014, arXiv:1409.4842; for the colours Howard 2013, arXiv:1312.5402.
 
     With `ema` d, the average after a step is d times the one before it plus 1 - d times the new
-    weights: about the last 1 / (1 - d) steps. The averages of batch norm are averaged likewise. It
-    begins at the first weights. What is evaluated and kept is the average. With `accumulate` the
-    gradients of the parts add up to the whole batch's; batch norm, though, normalises each part by
-    itself, and its averages move once a part.
+    weights: about the last 1 / (1 - d) steps, and fewer while the run is young. The averages of
+    batch norm are averaged likewise. What is evaluated and kept is the average. With `accumulate`
+    the gradients of the parts add up to the whole batch's; batch norm, though, normalises each part
+    by itself, and its averages move once a part.
 
     >>> PhotoRecipe(epochs=30, color_jitter=(0.4, 0.4, 0.4)).as_dict()["color_jitter"]
     [0.4, 0.4, 0.4]
