@@ -82,6 +82,22 @@ def test_after_it_everything_learns():
     assert moved(before, net) == {*BODY, "fc"}
 
 
+@pytest.mark.parametrize("frozen_epochs", [0, 1])
+@pytest.mark.parametrize("stages", [0, 1, 3])
+def test_frozen_stages_and_the_stem_never_learn(stages, frozen_epochs):
+    net = network()
+    before = state(net)
+    fitted(Tuning(frozen_stages=stages, frozen_epochs=frozen_epochs), net=net)
+    assert moved(before, net) == {*BODY[stages + 2 if stages else 0 :], "fc"}
+    assert net.training and all(p.requires_grad for p in net.parameters())
+
+
+def test_more_stages_than_there_are_cannot_be_frozen(tmp_path):
+    with pytest.raises(Mistake, match="frozen_stages is 4, but the network has 3 stages"):
+        fitted(Tuning(frozen_stages=4), folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     "batch_norm, still",
     [
@@ -209,6 +225,7 @@ def test_images_that_are_not_normalised_as_for_the_weights_are_told():
     "values, said",
     [
         ({"frozen_epochs": -1}, "frozen_epochs must be a whole number from 0, got -1"),
+        ({"frozen_stages": True}, "frozen_stages must be a whole number from 0, got True"),
         ({"layer_decay": 1.5}, r"layer_decay must be in \(0, 1\], got 1.5"),
         ({"head_factor": 0.0}, "head_factor must be positive, got 0.0"),
         ({"head_factor": float("inf")}, "head_factor must be positive, got inf"),

@@ -9,7 +9,7 @@ import torch
 
 from resnet_tutorial import data, experiments, files, models
 from resnet_tutorial.experiments import on_transfer, transferring
-from resnet_tutorial.experiments.transferring import HELD_OUT, WRONG, freeze, sample
+from resnet_tutorial.experiments.transferring import HELD_OUT, WRONG, sample
 
 RNG = np.random.default_rng(0)
 
@@ -48,7 +48,6 @@ def run(arm, tmp_path, monkeypatch, parts, **changes):
     torch.manual_seed(0)
     start = models.build(short.model, num_classes=150, **parts)
     start.fc = torch.nn.Linear(4, 50)
-    freeze(start, getattr(short, "frozen", 0))
     before = {name: value.clone() for name, value in start.state_dict().items()}
     kind = type(short)
     monkeypatch.setattr(kind, "start", lambda self: start)

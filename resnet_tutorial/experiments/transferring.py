@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from torch import nn
 
 from resnet_tutorial import counts, data, files, models, train
 from resnet_tutorial.experiments.kinds import Run, load_data
-from resnet_tutorial.models import ResNet
 from resnet_tutorial.records import Record
 from resnet_tutorial.train.evaluation import autocast
 
@@ -45,23 +45,6 @@ def _held_out(dataset: data.Dataset, seed: int) -> np.ndarray:
     return np.setdiff1d(sample(dataset, most, seed), sample(dataset, most - HELD_OUT, seed))
 
 
-def freeze(net: ResNet, stages: int) -> None:
-    """Takes the stem and the first `stages` stages out of training.
-
-    Their weights get no gradient, and their batch norms stay in evaluation mode whatever mode the
-    net is put in: frozen weights with moving averages would not be frozen.
-
-    >>> net = models.build("resnet8")
-    >>> freeze(net, stages=1)
-    >>> net.train().layer1.training, net.layer2.training, net.conv1.weight.requires_grad
-    (False, True, False)
-    """
-    parts = (net.conv1, net.bn1, *net.stages[:stages]) if stages else ()
-    for part in parts:
-        part.requires_grad_(False).eval()
-        part.train = lambda mode=True, part=part: part
-
-
 @dataclass(frozen=True, kw_only=True)
 class Scratch(Run):
     """A run from random weights on `pictures` a class, drawn by the seed, in `passes` passes.
@@ -80,6 +63,7 @@ class Scratch(Run):
     judged_on: str = "test"
 
     arm = "scratch"
+    tuning: ClassVar[train.Tuning | None] = None
 
     @property
     def label(self) -> str:
@@ -117,7 +101,8 @@ class Scratch(Run):
         """
         net, few = self.start(), self.few()
         net.variant = self.variant
-        record = train.fit(net, few, self.recipe, seed=self.seed, folder=folder, resume=True)
+        settings = {"seed": self.seed, "folder": folder, "resume": True, "tuning": self.tuning}
+        record = train.fit(net, few, self.recipe, **settings)
         if folder is not None:
             images = torch.from_numpy(few.normalize(few.test.images))
             images = images.contiguous(memory_format=torch.channels_last)
@@ -150,12 +135,16 @@ class Tuned(Scratch):
     def variant(self) -> dict:
         return {**super().variant, "frozen": str(self.frozen)}
 
+    @property
+    def tuning(self) -> train.Tuning:
+        """What is fixed in training."""
+        return train.Tuning(frozen_stages=self.frozen)
+
     def start(self) -> torch.nn.Module:
         """The pretrained net, its head replaced by one drawn under the run's seed."""
         net = models.build(self.model, weights=PRETRAINED_ON, **dict(self.parts))
         torch.manual_seed(self.seed)
         net.fc = nn.Linear(net.fc.in_features, data.CATALOGUE[self.data].classes)
-        freeze(net, self.frozen)
         return net
 
 

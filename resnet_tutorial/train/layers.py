@@ -44,7 +44,13 @@ def groups(model: nn.Module, tuning: Tuning | None, recipe: Recipe) -> list[dict
         parts, factors, decayed = [[model]], (1.0,), recipe.decay_norms
     else:
         parts = layers(model)
-        factors = tuning.factors(len(parts) - 2)
+        stages = len(parts) - 2
+        if tuning.frozen_stages > stages:
+            raise Mistake(
+                f"tuning: frozen_stages is {tuning.frozen_stages}, but the network has {stages} "
+                "stages"
+            )
+        factors = tuning.factors(stages)
         decayed = recipe.decay_norms and tuning.decay_norms
     found = []
     for part, factor in zip(parts, factors, strict=True):
@@ -58,23 +64,37 @@ def groups(model: nn.Module, tuning: Tuning | None, recipe: Recipe) -> list[dict
 
 
 def set_modes(model: nn.Module, tuning: Tuning, epoch: int) -> bool:
-    """Training mode, but for what is frozen in `epoch`: without gradients, as in evaluation.
+    """Training mode, but for what is frozen in `epoch`; in the first ones all but the head may be.
 
-    In the first epochs that may be all but the head: dropout rests and averages do not move. True
-    when other parameters learn than before.
+    True when other parameters learn than before.
     """
-    frozen = epoch < tuning.frozen_epochs
     before = [p.requires_grad for p in model.parameters()]
-    *body, head = layers(model)
     thaw(model)
-    for module in (module for part in body for module in part if frozen):
-        module.eval().requires_grad_(False)
+    all_stages = len(layers(model)) - 2
+    freeze(model, all_stages if epoch < tuning.frozen_epochs else tuning.frozen_stages)
     for module in model.modules():
         if isinstance(module, _BatchNorm) and tuning.batch_norm != "batch-statistics":
             module.eval()
             if tuning.batch_norm == "frozen":
                 module.requires_grad_(False)
     return before != [p.requires_grad for p in model.parameters()]
+
+
+def freeze(model: nn.Module, stages: int) -> None:
+    """Takes the stem and the first `stages` stages out of training; nothing when that is 0.
+
+    Their weights get no gradient. They are put in evaluation mode: dropout rests, and the averages
+    of batch norm do not move. `model.train()` would wake them.
+
+    >>> from resnet_tutorial import models
+    >>> net = models.build("resnet8")
+    >>> freeze(net, stages=1)
+    >>> net.layer1.training, net.layer2.training, net.conv1.weight.requires_grad
+    (False, True, False)
+    """
+    for part in layers(model)[: stages + 1 if stages else 0]:
+        for module in part:
+            module.eval().requires_grad_(False)
 
 
 def thaw(model: nn.Module) -> None:

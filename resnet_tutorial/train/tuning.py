@@ -34,6 +34,8 @@ class Tuning:
 
     frozen_epochs: int = 0
     """Epochs in which the head learns alone: a new head's first gradients would spoil the rest."""
+    frozen_stages: int = 0
+    """Stages that never learn, and the stem with them; with all stages only the head learns."""
     layer_decay: float = 1.0
     """Factor of the rate from each stage to the one before: early layers serve most pictures."""
     head_factor: float = 1.0
@@ -44,10 +46,10 @@ class Tuning:
     """Normalise by the batch, by the averages it came with, or keep scale and shift too."""
 
     def __post_init__(self):
-        if type(self.frozen_epochs) is not int or self.frozen_epochs < 0:
-            raise Mistake(
-                f"tuning: frozen_epochs must be a whole number from 0, got {self.frozen_epochs!r}"
-            )
+        for name in ("frozen_epochs", "frozen_stages"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 0:
+                raise Mistake(f"tuning: {name} must be a whole number from 0, got {value!r}")
         for name, most in (("layer_decay", 1), ("head_factor", math.inf)):
             value = getattr(self, name)
             if type(value) not in (int, float) or not 0 < value <= most or math.isinf(value):
