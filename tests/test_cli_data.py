@@ -88,7 +88,7 @@ def test_across_the_split_and_in_two_classes_is_said(call, pets):
     copy = pets.parent / "split"
     shutil.copy(copy / "train" / "dog" / "05.png", copy / "train" / "cat" / "99.png")
     code, said, _ = call("data", "check", f"folder:{copy}", "--duplicates")
-    assert "across the split" in said and "delete one of each pair" in said
+    assert "across the split" in said and "of two files with one picture delete one" in said
     assert ", 2 in different classes" in said  # the copy, with the dog in train and that in val
 
 

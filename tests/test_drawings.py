@@ -332,6 +332,14 @@ def examples():
     probe, half = (models.build("resnet8", in_channels=1) for _ in range(2))
     for part in (probe.conv1, probe.bn1, *probe.stages, half.conv1, half.bn1, half.layer1):
         part.requires_grad_(False)
+    from resnet_tutorial import experiments
+    from resnet_tutorial.check.it_does_not_train import LOOKS
+
+    yield "looks", lambda: drawings.looks(LOOKS)
+    kept = experiments.recorded("digits_depth")
+    yield "runs", lambda: drawings.runs({f"run {i}": kept[i] for i in range(3)}, 2.3)
+    groups = {"conv1": 0.0, "layer1": 0.1, "fc": 0.2}
+    yield "reached", lambda: drawings.reached({"healthy": groups, "run 8": groups})
     yield (
         "frozen",
         lambda: drawings.frozen({"whole": small, "half": half, "probe": probe}, (1, 8, 8)),
