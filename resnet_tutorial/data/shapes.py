@@ -3,8 +3,9 @@
 A shape is an inequality in u and v, the coordinates of a pixel after a shift, a scale and a turn:
 `disc` is u^2 + v^2 < 1. Colours say nothing of the class. Chapter: practice/own_images.
 
->>> len(SHAPES), bool(SHAPES["disc"](0.5, 0.5)), bool(SHAPES["ring"](0.0, 0.0))
-(12, True, False)
+>>> u, v = np.array([[0.0, 0.5]]), np.zeros((1, 2))
+>>> len(SHAPES), SHAPES["disc"](u, v).tolist(), SHAPES["ring"](u, v).tolist()
+(12, [[True, True]], [[False, False]])
 """
 
 import os
@@ -47,7 +48,7 @@ def picture(name: str, rng: np.random.Generator) -> UInt8[np.ndarray, "h w 3"]:
     """One picture of a shape; `rng` draws its size, place, turn, colours and clutter.
 
     >>> picture("disc", np.random.default_rng(0)).shape
-    (113, 104, 3)
+    (127, 113, 3)
     """
     h, w = rng.integers(72, 137, 2)
     y, x = np.mgrid[:h, :w]

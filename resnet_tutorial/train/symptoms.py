@@ -2,6 +2,7 @@
 
 Each symptom is a rule with a number in it, written where it stands; a run that none of them names
 may still be bad.
+
 >>> from resnet_tutorial import experiments, train
 >>> step = train.Step(60, 3.0, 4.0, 0.1, {"conv1": 0.0, "fc": 1.0}, {"fc": 0.1}, 0.0, 1.0)
 >>> growing([2.3, 1.0, 4.0], step)[:14], dead_gradients({"conv1": 3, "fc": 0}, step)[:25]

@@ -6,12 +6,15 @@ what it is and whose. The page book/figures.md shows all of them in the place of
 book/slides/*.yml name them for the slides.
 """
 
+import base64
 import html
+import io
 import re
 from dataclasses import dataclass
 
 import nbformat
 from docutils import nodes
+from PIL import Image
 from site_experiments import ROOT, in_order_of_the_book, title
 
 PAGE, MARK = "book/figures", "% figures"
@@ -42,7 +45,22 @@ def vector(cell):
         found = output.get("data", {}).get("image/svg+xml") or output.get("metadata", {}).get("svg")
         if found:
             return found
+    for output in cell.get("outputs", ()):
+        for kind in ("image/png", "image/jpeg"):
+            if kind in output.get("data", {}):
+                return framed(kind, output["data"][kind])
     return None
+
+
+def framed(kind, data):
+    """A picture of pixels in an SVG: what the command line drew."""
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+        w, h = picture.size
+    data = "".join(data.split())
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" width="{w}" height="{h}">'
+        f'<image width="{w}" height="{h}" href="data:{kind};base64,{data}"/></svg>'
+    )
 
 
 def figures(chapter, notebook):
