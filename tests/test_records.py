@@ -87,12 +87,8 @@ DECIDE_NOTHING = {
     *("models/imagenet.py", "models/pth.py", "models/transfer.py"),
     *("train/__init__.py", "train/checkpoint.py", "train/stopping.py", "train/threads.py"),
     *("train/checks.py", "train/launch.py"),  # these refuse, and change nothing
-    *(
-        "data/checking.py",
-        "data/shapes.py",
-        "data/sheet.py",
-        "train/draws.py",
-    ),  # these look, and change nothing
+    *("data/checking.py", "data/sheet.py", "train/draws.py"),  # these look, and change nothing
+    "data/shapes.py",  # draws pictures for one chapter
     *("train/watch.py", "train/meter.py", "train/symptoms.py"),  # these look on
     *("train/before.py", "train/memory.py", "train/sweep.py"),  # these try copies
 }
