@@ -197,6 +197,15 @@ def test_a_run_learns_and_repeats_itself_with_any_number_of_workers(mixed):
     same(first, fit(photos(mixed, workers=2), replace(PLAN, epochs=6)))
 
 
+def test_one_set_of_workers_serves_a_run_from_its_first_step_on(mixed, monkeypatch):
+    dataset, begun, pool = photos(mixed, workers=1), [], decoders.ProcessPoolExecutor
+    assert dataset.mean.shape == (3, 1, 1)  # measured by workers of its own
+    monkeypatch.setattr("resnet_tutorial.train.stream.FEW", 0)
+    monkeypatch.setattr(decoders, "ProcessPoolExecutor", lambda *a: begun.append(a) or pool(*a))
+    fit(dataset, replace(PLAN, epochs=3))  # three epochs, each with two evaluations
+    assert len(begun) == 1
+
+
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_a_run_that_goes_on_takes_the_same_steps(mixed, tmp_path, monkeypatch, step):
     """Two steps an epoch: within the first one, at its end, within the second."""

@@ -108,7 +108,8 @@ class Train:
             f"{shape(dataset.image_shape)}; {place}"
         )
         print(
-            f"{recipe.epochs} epochs of {steps:,} steps of {recipe.batch_size} images, "
+            f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)} of {steps:,} steps "
+            f"of {recipe.batch_size} images, "
             f"{recipe.epochs * steps:,} steps in all; learning rate {recipe.lr:g}, "
             f"{' '.join(recipes.words(recipe.schedule))}; seed {self.seed}",
             flush=True,

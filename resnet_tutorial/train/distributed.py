@@ -5,6 +5,7 @@ averages the gradients. Chapter: training/your_hardware.
 """
 
 import contextlib
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -91,7 +92,10 @@ class World:
         """
         if self.size == 1:
             return model
-        return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+        parallel = nn.parallel.DistributedDataParallel
+        new = "forward_sync_buffers"  # its name from torch 2.13 on
+        name = new if new in inspect.signature(parallel).parameters else "broadcast_buffers"
+        return parallel(model, **{name: False})
 
     @contextlib.contextmanager
     def alone(self, forward: nn.Module, alone: bool) -> Iterator[None]:

@@ -56,7 +56,7 @@ class Stream:
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self):
-        self._decoders = Decoders(self.photos.workers)
+        self._decoders = self.photos.decoders
         self._announced: _Announced | None = None
 
     @classmethod
@@ -136,11 +136,11 @@ class Stream:
         paths, photos = self.files.paths, self.photos
         batches = (paths[i : i + size] for i in range(0, len(paths), size))
         cut = partial(decode.center, size=photos.size, crop_pct=photos.crop_pct)
-        with Decoders(photos.workers if len(self) > FEW else 0) as decoders:
-            found = decoders.map(partial(attempt, cut), batches)
-            for pixels, labels in zip(found, self.labels.split(size), strict=True):
-                images = self.augment.normalize(self._on_device(pixels))
-                yield images.contiguous(memory_format=torch.channels_last), labels
+        decoders = self._decoders if len(self) > FEW else Decoders(0)
+        found = decoders.map(partial(attempt, cut), batches)
+        for pixels, labels in zip(found, self.labels.split(size), strict=True):
+            images = self.augment.normalize(self._on_device(pixels))
+            yield images.contiguous(memory_format=torch.channels_last), labels
 
     def close(self) -> None:
         """Ends the workers."""
