@@ -200,10 +200,12 @@ def test_a_run_learns_and_repeats_itself_with_any_number_of_workers(mixed):
 def test_one_set_of_workers_serves_a_run_from_its_first_step_on(mixed, monkeypatch):
     dataset, begun, pool = photos(mixed, workers=1), [], decoders.ProcessPoolExecutor
     assert dataset.mean.shape == (3, 1, 1)  # measured by workers of its own
-    monkeypatch.setattr("resnet_tutorial.train.stream.FEW", 0)
+    monkeypatch.setattr("resnet_tutorial.train.stream.FEW", 1)
     monkeypatch.setattr(decoders, "ProcessPoolExecutor", lambda *a: begun.append(a) or pool(*a))
     fit(dataset, replace(PLAN, epochs=3))  # three epochs, each with two evaluations
     assert len(begun) == 1
+    train.evaluate(net(), dataset)  # no run: each pass has workers of its own, and ends them
+    assert len(begun) == 3 and not psutil.Process().children()
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])

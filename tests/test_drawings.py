@@ -1025,6 +1025,11 @@ def test_a_dot_for_every_run_stands_at_its_error():
     values = [90, 80, 70, 50, 40, 45]
     slope, offset = np.polyfit(values, places, 1)
     assert slope > 0 and np.allclose(np.polyval([slope, offset], values), places, atol=0.3)
+    ticks = re.findall(r'<text x="([\d.]+)"[^>]*>(\d+)</text>', svg)
+    assert [int(value) for _, value in ticks] == [40, 50, 60, 70, 80, 90]
+    assert np.allclose(
+        [float(x) for x, _ in ticks], np.polyval([slope, offset], range(40, 91, 10)), atol=0.3
+    )
     assert len(set(re.findall(r'<circle[^>]*fill="([^"]+)"', svg))) == 2
 
 

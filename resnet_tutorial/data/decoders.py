@@ -44,6 +44,11 @@ class Decoders:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def begun(self) -> bool:
+        """Whether the processes run."""
+        return self._pool is not None
+
     def close(self) -> None:
         """Ends the processes; what they still do is dropped."""
         if self._pool is not None:

@@ -15,7 +15,7 @@ from jaxtyping import Float32, Int64, UInt8
 from resnet_tutorial import Mistake
 from resnet_tutorial.data import decode
 from resnet_tutorial.data.dataset import Dataset
-from resnet_tutorial.data.decoders import Decoders, broken
+from resnet_tutorial.data.decoders import broken
 from resnet_tutorial.data.folders import (
     attempts,
     check_size,
@@ -67,15 +67,6 @@ class Photos(Dataset):
     def image_shape(self) -> tuple[int, int, int]:
         """`(3, size, size)`, of what the network sees."""
         return 3, self.size, self.size
-
-    @cached_property
-    def decoders(self) -> Decoders:
-        """The processes that decode for all who read these photos.
-
-        One set, begun before the first step: a process that torch's threads call back into, as with
-        several processes, can hang in a child when it is forked in the middle of a run.
-        """
-        return Decoders(self.workers)
 
     @cached_property
     def _histogram(self) -> Int64[np.ndarray, "c 256"]:

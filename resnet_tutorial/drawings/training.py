@@ -4,7 +4,7 @@ Chapters: training/recipe, training/your_hardware, training/where_the_time_goes.
 """
 
 from collections.abc import Mapping, Sequence
-from math import log10
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
@@ -97,20 +97,18 @@ def intervals(
     """
     points = {k: [100 * v for v in (c.difference, c.low, c.high)] for k, c in found.items()}
     every = [0.0, *(v for p in points.values() for v in p)]
-    low, high = span or (min(every), max(every))
+    low, high = span or (floor(min(every)), ceil(max(every)))
     wide, canvas, said = INNER - 20, Canvas(INNER), []
 
     def at(value):
         return 10 + wide * (min(max(value, low), high) - low) / (high - low)
 
     bottom = 40 * len(points)
-    canvas.line(at(0), 0, at(0), bottom + 2, MUTED, 1, "3 3")
     for i, (name, (middle, below, above)) in enumerate(points.items()):
         y, clear = 40 * i, below > 0 or above < 0
         color = RESIDUAL if clear else MUTED
-        left = at(0) < INNER / 2
-        x, anchor = (INNER, "end") if left else (0, "start")
-        canvas.text(x, y + 9, name, SMALL, color, anchor, "700" if clear else None)
+        canvas.text(0, y + 9, name, SMALL, color, weight="700" if clear else None)
+        canvas.line(at(0), y + 17, at(0), y + 38, MUTED, 1, "3 3")
         canvas.line(at(below), y + 26, at(above), y + 26, color, 2.4)
         if above > high:
             canvas.head(INNER, y + 26, "right", color)

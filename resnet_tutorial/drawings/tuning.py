@@ -1,6 +1,7 @@
 """Which parts of a net are trained, and what that gives. Chapter: practice/fine_tuning."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil, floor
 
 import torch
 from torch import nn
@@ -17,7 +18,6 @@ from resnet_tutorial.drawings.svg import (
     Drawing,
     Number,
     row,
-    said_number,
     shape_text,
 )
 from resnet_tutorial.palette import OTHERS, PLAIN
@@ -50,7 +50,7 @@ def frozen(nets: Mapping[str, nn.Module], shape: tuple[int, int, int]) -> Drawin
             if name != "head":
                 canvas.arrow(middle, y - 15, middle, y - 1, INK, 1.6)
         share = _percent(net)
-        canvas.text(middle, y, f"{share} trained", SMALL, MUTED, "middle")
+        canvas.text(middle, y, share, SMALL, MUTED, "middle")
         canvas.height = y + 8
         panels.append(canvas)
         groups = {word: [n for n, m, _ in parts if trains(m) is (word == "trained")]
@@ -107,12 +107,12 @@ def errors(groups: Mapping[str, Mapping[str, Sequence[float]]], unit: str) -> Dr
     'test error in %: 10 pictures, scratch 88 to 90, probe 70 to 72.'
     """
     every = [100 * v for arms in groups.values() for runs in arms.values() for v in runs]
-    low, high = 5 * (min(every) // 5), -5 * (-max(every) // 5)
+    low, high = 10 * floor(min(every) / 10), 10 * ceil(max(every) / 10)
     names = list(next(iter(groups.values())))
     colors = dict(zip(names, ARM_COLORS, strict=False))
     left, canvas, said, top = 84, Canvas(INNER), [], 0.0
 
-    def at(value: float) -> float:
+    def at(value: Number) -> Number:
         return left + 8 + (INNER - left - 24) * (value - low) / (high - low)
 
     for title, arms in groups.items():
@@ -131,8 +131,8 @@ def errors(groups: Mapping[str, Mapping[str, Sequence[float]]], unit: str) -> Dr
             top += 20
         top += 8
         said.append(f"{title}, {', '.join(shown)}")
-    for value in (low, (low + high) / 2, high):
-        canvas.text(at(value), top + 4, said_number(value), SMALL, INK, "middle")
+    for value in range(low, high + 1, 10):
+        canvas.text(at(value), top + 4, str(value), SMALL, INK, "middle")
     canvas.text((left + INNER) / 2, top + 22, f"{unit} (%)", SMALL, MUTED, "middle")
     canvas.height = top + 30
     return Drawing(canvas, f"{unit} in %: {'; '.join(said)}.")

@@ -55,11 +55,7 @@ class Batches:
         else:
             kind = Augment.per_pixel if recipe.per_pixel_mean else Augment.per_channel
             augment = kind(dataset, padding=recipe.padding, flip=recipe.flip)
-        return cls(
-            torch.from_numpy(np.require(split.images, requirements="W")).to(device),
-            torch.from_numpy(split.labels).to(device),
-            augment.to(device),
-        )
+        return cls(*_on(device, split), augment.to(device))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -68,6 +64,10 @@ class Batches:
     def nbytes(self) -> int:
         """Bytes that the part holds on the device."""
         return self.images.nbytes + self.labels.nbytes
+
+    def other(self, split: Split) -> "Batches":
+        """Another split of the same data set, on the same device and normalised alike."""
+        return Batches(*_on(self.labels.device, split), self.augment)
 
     def take(self, indices: Tensor | slice) -> "Batches":
         """The images and labels at `indices`."""
@@ -105,3 +105,9 @@ class Batches:
         for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
             images = self.augment.normalize(images)
             yield images.contiguous(memory_format=torch.channels_last), labels
+
+
+def _on(device: str | torch.device, split: Split) -> tuple[Tensor, Tensor]:
+    """The images and labels of `split`."""
+    images = torch.from_numpy(np.require(split.images, requirements="W"))
+    return images.to(device), torch.from_numpy(split.labels).to(device)

@@ -149,5 +149,5 @@ def evaluate(
     device = next(model.parameters()).device
     recipe = recipe or Recipe()
     with whole_float32(), autocast(device, recipe):
-        train = error(model, Batches.of(dataset, dataset.train, device, recipe))
-        return train, error(model, Batches.of(dataset, dataset.test, device, recipe))
+        train = Batches.of(dataset, dataset.train, device, recipe)
+        return error(model, train), error(model, train.other(dataset.test))

@@ -59,7 +59,7 @@ class State:
         self.folder: checkpoint.RunFolder | None = None
         self.stop, self.meter = Stop(), Unwatched()
         self.train = Batches.of(dataset, dataset.train, device, recipe)
-        self.test = Batches.of(dataset, dataset.test, device, recipe)
+        self.test = self.train.other(dataset.test)
         self.tuning, self.inputs = tuning, dataset.inputs(recipe.per_pixel_mean)
         self.optimizer = torch.optim.SGD(
             layers.groups(model, tuning, recipe),

@@ -5,6 +5,7 @@ normalisation follow in batches on the device. The box is drawn from the seed, t
 photo alone, so a run that goes on after a stop sees the same. Chapter: practice/own_images.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,10 @@ class _Announced:
 class Stream:
     """A part of `Photos`, in the place of `Batches`: labels on the device, pixels in files.
 
+    Its parts, and `other` parts of the photos, are decoded by the same workers. A run so begins its
+    workers once, before its first backward pass: a process that is forked while other threads call
+    into Python, as those that average gradients do, can wait for ever for a lock of theirs.
+
     >>> files = Files(".", np.array(["a.png", "b.png"], object), np.array([9, 8]), np.array([0, 1]))
     >>> photos = Photos("two", files, files, ("cat", "dog"), size=64)
     >>> augment = Augment(torch.zeros(3, 1, 1), torch.ones(3, 1, 1), padding=0)
@@ -54,9 +59,10 @@ class Stream:
     labels: Int64[Tensor, " n"]
     augment: Augment
     recipe: Recipe = field(default_factory=Recipe)
+    decoders: Decoders | None = None
 
     def __post_init__(self):
-        self._decoders = self.photos.decoders
+        self.decoders = self.decoders or Decoders(self.photos.workers)
         self._announced: _Announced | None = None
 
     @classmethod
@@ -87,6 +93,12 @@ class Stream:
         """The shape of all images, as the network sees them; there are no pixels in it."""
         return torch.empty(len(self), *self.photos.image_shape, dtype=torch.uint8, device="meta")
 
+    def other(self, files: Files) -> "Stream":
+        """Another part of the photos, normalised alike, decoded by the same workers."""
+        return replace(
+            self, files=files, labels=torch.from_numpy(files.labels).to(self.labels.device)
+        )
+
     def take(self, indices: Tensor | slice) -> "Stream":
         """The photos and labels at `indices`."""
         chosen = indices.cpu().numpy() if isinstance(indices, Tensor) else indices
@@ -109,7 +121,7 @@ class Stream:
         """
         todo = deque(batch.cpu() for batch in batches)
         jobs = (self._jobs(batch[share], first_key + i) for i, batch in enumerate([*todo]))
-        self._announced = _Announced(todo, first_key, share, self._decoders.map(self._cut(), jobs))
+        self._announced = _Announced(todo, first_key, share, self.decoders.map(self._cut(), jobs))
 
     def augmented(
         self,
@@ -132,20 +144,30 @@ class Stream:
         return images.contiguous(memory_format=torch.channels_last), self.labels[indices][share]
 
     def normalized(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All photos in order, their middle squares normalised, `size` at a time, with labels."""
+        """All photos in order, their middle squares normalised, `size` at a time, with labels.
+
+        By the run's workers where they have begun, else by some that end with the pass.
+        """
         paths, photos = self.files.paths, self.photos
         batches = (paths[i : i + size] for i in range(0, len(paths), size))
         cut = partial(decode.center, size=photos.size, crop_pct=photos.crop_pct)
-        decoders = self._decoders if len(self) > FEW else Decoders(0)
-        found = decoders.map(partial(attempt, cut), batches)
-        for pixels, labels in zip(found, self.labels.split(size), strict=True):
-            images = self.augment.normalize(self._on_device(pixels))
-            yield images.contiguous(memory_format=torch.channels_last), labels
+        with self._workers_of_a_pass() as decoders:
+            found = decoders.map(partial(attempt, cut), batches)
+            for pixels, labels in zip(found, self.labels.split(size), strict=True):
+                images = self.augment.normalize(self._on_device(pixels))
+                yield images.contiguous(memory_format=torch.channels_last), labels
 
     def close(self) -> None:
         """Ends the workers."""
         self._announced = None
-        self._decoders.close()
+        self.decoders.close()
+
+    def _workers_of_a_pass(self) -> contextlib.AbstractContextManager[Decoders]:
+        if len(self) <= FEW:
+            return Decoders(0)
+        if self.decoders.begun:
+            return contextlib.nullcontext(self.decoders)
+        return Decoders(self.photos.workers)
 
     def _next(self, batch: Tensor, key: int, share: slice) -> UInt8[Tensor, "p 3 h w"]:
         """The pixels of the share of a batch: those decoded beforehand when it was announced."""
@@ -156,7 +178,7 @@ class Stream:
                 told.key += 1
                 return self._on_device(next(told.pixels))
         jobs = self._jobs(batch[share], key)
-        return self._on_device(next(self._decoders.map(self._cut(), [jobs], ahead=0)))
+        return self._on_device(next(self.decoders.map(self._cut(), [jobs], ahead=0)))
 
     def _jobs(self, batch: Tensor, key: int) -> list[Job]:
         chosen = self.files.take(batch.numpy())
